@@ -1,0 +1,178 @@
+"""Readings: parsers that ask for bytes instead of fetching them.
+
+A `Reading[T]` is a generator. It yields the requests it wants answered next, is sent the answers in
+the same order, and at last returns a `T`. It does not know where bytes come from, so one parser
+serves `run`, `run_async` and a test that feeds it a bytes literal; and because one `yield` is one
+round trip, latency is a number that a test can assert.
+
+Requests and their answers:
+
+- `ByteRange` -> `memoryview` of those bytes, shorter where the file ends.
+- `ByteBlocks` -> a uint8 array `(len(starts), size)`, zeros past the end of the file.
+- `Stat` -> `FileFacts`: size, etag and modification time, as far as they are known.
+- `Elsewhere(url, reading)` -> what that reading returns when it is run on another file, or the
+  `VirtualizeError` it raised (given as a value: only the asking reading knows whether that matters).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+from virtualizarr.errors import UnsupportedFeatureError, VirtualizeError
+from virtualizarr.source.facts import FileFacts
+from virtualizarr.source.ranges import ByteBlocks, ByteRange
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """Asks what is known of the file itself. Costs no round once any byte has been read."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Elsewhere:
+    """Asks for the result of `reading`, run on the file at `url`."""
+
+    url: str
+    reading: Reading[Any]
+
+
+type BytesRequest = ByteRange | ByteBlocks
+type Request = BytesRequest | Stat | Elsewhere
+type Reading[T] = Generator[Sequence[Request], Sequence[Any], T]
+
+
+class Source(Protocol):
+    """Where the bytes of one file come from."""
+
+    @property
+    def url(self) -> str: ...
+
+    def facts(self) -> FileFacts:
+        """Return size, etag and last-modified; asks the store only if nothing was read yet."""
+        ...
+
+    def read(self, requests: Sequence[BytesRequest], /) -> Sequence[Any]:
+        """Answer every request in one round trip."""
+        ...
+
+
+class AsyncSource(Protocol):
+    """The same, for callers on an event loop."""
+
+    @property
+    def url(self) -> str: ...
+
+    async def facts_async(self) -> FileFacts: ...
+
+    async def read_async(self, requests: Sequence[BytesRequest], /) -> Sequence[Any]: ...
+
+
+def together[T](readings: Sequence[Reading[T]]) -> Reading[list[T]]:
+    """Advance readings in step, so that each round of requests is one batch.
+
+    Returns their results in the order given. The first reading that raises ends all of them.
+    """
+    results: list[Any] = [None] * len(readings)
+    waiting: list[tuple[int, Sequence[Request]]] = []
+    for i, reading in enumerate(readings):
+        try:
+            waiting.append((i, next(reading)))
+        except StopIteration as stop:
+            results[i] = stop.value
+    while waiting:
+        answers = yield [request for _, requests in waiting for request in requests]
+        at = 0
+        still: list[tuple[int, Sequence[Request]]] = []
+        for i, requests in waiting:
+            end = at + len(requests)
+            try:
+                still.append((i, readings[i].send(answers[at:end])))
+            except StopIteration as stop:
+                results[i] = stop.value
+            at = end
+        waiting = still
+    return results
+
+
+def run[T](reading: Reading[T], source: Source, opener: Callable[[str], Source] | None = None) -> T:
+    """Drive a reading to its end, blocking.
+
+    `opener` gives the source for a URL that the reading asks for `Elsewhere`. Errors of our tree leave
+    with the source's URL filled in.
+    """
+    try:
+        requests = next(reading)
+        while True:
+            requests = reading.send(_answer(requests, source, opener))
+    except StopIteration as stop:
+        return cast(T, stop.value)
+    except VirtualizeError as error:
+        raise error.located(url=source.url)
+
+
+async def run_async[T](
+    reading: Reading[T],
+    source: AsyncSource,
+    opener: Callable[[str], Awaitable[AsyncSource]] | None = None,
+) -> T:
+    """Drive a reading to its end on the running event loop; otherwise as `run`."""
+    try:
+        requests = next(reading)
+        while True:
+            requests = reading.send(await _answer_async(requests, source, opener))
+    except StopIteration as stop:
+        return cast(T, stop.value)
+    except VirtualizeError as error:
+        raise error.located(url=source.url)
+
+
+def _answer(
+    requests: Sequence[Request], source: Source, opener: Callable[[str], Source] | None
+) -> Sequence[Any]:
+    wanted = [r for r in requests if isinstance(r, ByteRange | ByteBlocks)]
+    got = source.read(wanted) if wanted else []
+    if len(wanted) == len(requests):
+        return got
+    supply = iter(got)
+    answers: list[Any] = []
+    for request in requests:
+        if isinstance(request, Elsewhere):
+            try:
+                answers.append(run(request.reading, _open(request.url, opener), opener))
+            except VirtualizeError as error:
+                answers.append(error)
+        else:
+            answers.append(source.facts() if isinstance(request, Stat) else next(supply))
+    return answers
+
+
+async def _answer_async(
+    requests: Sequence[Request],
+    source: AsyncSource,
+    opener: Callable[[str], Awaitable[AsyncSource]] | None,
+) -> Sequence[Any]:
+    wanted = [r for r in requests if isinstance(r, ByteRange | ByteBlocks)]
+    got = await source.read_async(wanted) if wanted else []
+    if len(wanted) == len(requests):
+        return got
+    supply = iter(got)
+    answers: list[Any] = []
+    for request in requests:
+        if isinstance(request, Elsewhere):
+            try:
+                other = await _open(request.url, opener)
+                answers.append(await run_async(request.reading, other, opener))
+            except VirtualizeError as error:
+                answers.append(error)
+        else:
+            known = await source.facts_async() if isinstance(request, Stat) else next(supply)
+            answers.append(known)
+    return answers
+
+
+def _open[S](url: str, opener: Callable[[str], S] | None) -> S:
+    if opener is None:
+        raise UnsupportedFeatureError("this reading may not open other files", url=url)
+    return opener(url)
