@@ -39,10 +39,10 @@ def gather_blocks(content: memoryview, blocks: ByteBlocks) -> npt.NDArray[np.uin
         return _gather_padded(file, blocks)
     last = len(file) - blocks.size
     if not len(blocks.starts) or int(blocks.starts.max()) <= last:
-        return _windows(file, blocks.size)[blocks.starts]
+        return windows(file, blocks.size)[blocks.starts]
     out = np.empty((len(blocks.starts), blocks.size), np.uint8)
     inside = blocks.starts <= last
-    out[inside] = _windows(file, blocks.size)[blocks.starts[inside]]
+    out[inside] = windows(file, blocks.size)[blocks.starts[inside]]
     tail = ByteBlocks(blocks.starts[~inside] - (last + 1), blocks.size)
     out[~inside] = _gather_padded(file[last + 1 :], tail)
     return out
@@ -51,10 +51,10 @@ def gather_blocks(content: memoryview, blocks: ByteBlocks) -> npt.NDArray[np.uin
 def _gather_padded(file: npt.NDArray[np.uint8], blocks: ByteBlocks) -> npt.NDArray[np.uint8]:
     """Gather from a `file` shorter than one block by giving it a block of zeros at its end."""
     padded = np.concatenate((file, np.zeros(blocks.size, np.uint8)))
-    return _windows(padded, blocks.size)[np.minimum(blocks.starts, len(file))]
+    return windows(padded, blocks.size)[np.minimum(blocks.starts, len(file))]
 
 
-def _windows(file: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:
+def windows(file: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:
     """View every run of `size` bytes of `file` as a row; indexing it copies row by row."""
     return np.lib.stride_tricks.as_strided(
         file, (len(file) - size + 1, size), (1, 1), writeable=False

@@ -56,7 +56,7 @@ def check_requests(requests: Sequence[ByteRange | ByteBlocks], size: int | None)
 
 
 def check_total(total: int, size: int) -> None:
-    """Refuse `total` bytes in one round from a file of `size` bytes, where that cannot be honest."""
+    """Refuse `total` bytes in one round where a file of `size` bytes cannot honestly need them."""
     if total > OVERLAP * size + ALLOWANCE:
         raise CorruptFileError(
             f"an index asks for {total:,} bytes at once, more than the file of {size:,} bytes holds"

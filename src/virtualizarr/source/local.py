@@ -12,28 +12,25 @@ noticed. It costs about 15 us a round.
 from __future__ import annotations
 
 import asyncio
-import io
 import os
 import stat
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from virtualizarr.errors import (
     ChangedSourceError,
     SourceError,
     SourceNotFoundError,
     SourcePermissionError,
+    VirtualizeError,
 )
 from virtualizarr.source.answers import answer_from
 from virtualizarr.source.facts import FileFacts
 from virtualizarr.source.limits import check_requests
+from virtualizarr.source.pread import ShrunkFileError, read_blocks, read_range
 from virtualizarr.source.ranges import ByteBlocks, ByteRange
 
 WHOLE_FILE_MAX = 8 * 1024 * 1024
@@ -77,16 +74,17 @@ class LocalSource:
         if self._content is not None:
             return answer_from(self._content, requests)
         with self._opened() as (file, size):
-            if size <= WHOLE_FILE_MAX:
-                self._content = memoryview(self._read_exactly(file, 0, size))
-                return answer_from(self._content, requests)
-            check_requests(requests, size)
-            return [
-                self._read_range(file, request, size)
-                if isinstance(request, ByteRange)
-                else self._read_blocks(file, request, size)
-                for request in requests
-            ]
+            if size > WHOLE_FILE_MAX:
+                check_requests(requests, size)
+                return [
+                    memoryview(read_range(file, request[0], min(request[1], size) - request[0]))
+                    if isinstance(request, ByteRange)
+                    else read_blocks(file, request, size)
+                    for request in requests
+                ]
+            content = memoryview(read_range(file, 0, size))
+        self._content = content
+        return answer_from(content, requests)
 
     async def read_async(self, requests: Sequence[ByteRange | ByteBlocks], /) -> list[Any]:
         if self._content is not None:
@@ -94,23 +92,20 @@ class LocalSource:
         return await asyncio.to_thread(self.read, requests)
 
     @contextmanager
-    def _opened(self) -> Iterator[tuple[io.FileIO, int]]:
-        """Open the file for one round: the file and its size, once it is known to be unchanged."""
+    def _opened(self) -> Iterator[tuple[int, int]]:
+        """Open the file for one round: its descriptor and its size.
+
+        The file is compared with what the first round saw, before and after the reads.
+        """
         try:
             with open(self.path, "rb", buffering=0, opener=_open_no_wait) as file:
-                found = os.fstat(file.fileno())
-                if not stat.S_ISREG(found.st_mode):
-                    raise SourceError("is not a regular file", url=self.url)
-                if self._stat is None:
-                    self._stat = found
-                elif (found.st_size, found.st_mtime_ns) != (
-                    self._stat.st_size,
-                    self._stat.st_mtime_ns,
-                ):
-                    raise ChangedSourceError("the file changed while it was read", url=self.url)
-                yield file, found.st_size
-        except SourceError:
+                size = self._same_file(os.fstat(file.fileno()))
+                yield file.fileno(), size
+                self._same_file(os.fstat(file.fileno()))
+        except VirtualizeError:
             raise
+        except ShrunkFileError as error:
+            raise ChangedSourceError("the file shrank while it was read", url=self.url) from error
         except FileNotFoundError as error:
             raise SourceNotFoundError("there is no such file", url=self.url) from error
         except PermissionError as error:
@@ -120,70 +115,17 @@ class LocalSource:
         except (OSError, ValueError) as error:
             raise SourceError(f"cannot be read: {error}", url=self.url) from error
 
-    def _read_range(self, file: io.FileIO, wanted: ByteRange, size: int) -> memoryview:
-        start, stop = wanted
-        return memoryview(self._read_exactly(file, start, min(stop, size) - start))
-
-    def _read_blocks(self, file: io.FileIO, blocks: ByteBlocks, size: int) -> npt.NDArray[np.uint8]:
-        """Read blocks into one array; blocks that follow each other in the file are one read."""
-        out = np.empty((len(blocks.starts), blocks.size), np.uint8)
-        if not out.size:
-            return out
-        flat = memoryview(out.reshape(-1))
-        starts = np.minimum(blocks.starts, size)
-        first = np.flatnonzero(np.diff(starts, prepend=-1 - blocks.size) != blocks.size)
-        begins = first * blocks.size
-        ends = np.append(begins[1:], out.size)
-        stops = np.minimum(starts[first] + (ends - begins), size)
-        for start, stop, begin, end in zip(
-            starts[first].tolist(), stops.tolist(), begins.tolist(), ends.tolist(), strict=True
-        ):
-            filled = begin + (stop - start)
-            self._read_into(file, start, flat[begin:filled])
-            if filled < end:
-                out.reshape(-1)[filled:end] = 0
-        return out
-
-    def _read_exactly(self, file: io.FileIO, start: int, count: int) -> bytes | bytearray:
-        if count <= 0:
-            return b""
-        data = _pread(file, count, start)
-        if len(data) == count:
-            return data
-        whole = bytearray(count)
-        whole[: len(data)] = data
-        self._read_into(file, start + len(data), memoryview(whole)[len(data) :])
-        return whole
-
-    def _read_into(self, file: io.FileIO, start: int, target: memoryview) -> None:
-        """Fill `target` from `start` on; the kernel may answer a large read in parts."""
-        while len(target):
-            count = _preadv(file, target, start)
-            if count == 0:
-                raise ChangedSourceError("the file shrank while it was read", url=self.url)
-            start += count
-            target = target[count:]
+    def _same_file(self, found: os.stat_result) -> int:
+        if self._stat is None:
+            if not stat.S_ISREG(found.st_mode):
+                raise SourceError("is not a regular file", url=self.url)
+            self._stat = found
+        seen = self._stat
+        if (found.st_size, found.st_mtime_ns) != (seen.st_size, seen.st_mtime_ns):
+            raise ChangedSourceError("the file changed while it was read", url=self.url)
+        return found.st_size
 
 
 def _open_no_wait(path: str, flags: int) -> int:
     """Open without waiting for the writer of a named pipe, which would hang."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-
-
-if sys.platform == "win32":
-
-    def _pread(file: io.FileIO, count: int, start: int) -> bytes:
-        file.seek(start)
-        return os.read(file.fileno(), count)
-
-    def _preadv(file: io.FileIO, target: memoryview, start: int) -> int:
-        file.seek(start)
-        return file.readinto(target)
-
-else:
-
-    def _pread(file: io.FileIO, count: int, start: int) -> bytes:
-        return os.pread(file.fileno(), count, start)
-
-    def _preadv(file: io.FileIO, target: memoryview, start: int) -> int:
-        return os.preadv(file.fileno(), [target], start)

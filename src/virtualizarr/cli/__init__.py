@@ -1,0 +1,8 @@
+"""The command line: verbs that call the public functions and print what they return.
+
+`app` holds the verbs, `describe` turns results into plain data, `show` draws them on a terminal.
+"""
+
+from virtualizarr.cli.app import main
+
+__all__ = ["main"]

@@ -1,0 +1,95 @@
+"""ZFP floating-point and integer arrays, HDF5's registered filter 32013 (H5Z-ZFP).
+
+The filter keeps the ZFP header in its client data and only the stream in the chunk; a decoder wants
+both in one bit stream. The header is 32 bits of magic, 52 bits of type and shape, and 12 or 64 bits
+of mode (zfp 1.0, "Full headers").
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import ClassVar
+
+import numpy as np
+
+from virtualizarr.codecs.base import ForeignCodec, Octets, capacity, octets
+from virtualizarr.codecs.numcodecs_base import NumcodecsTwin
+from virtualizarr.codecs.zarr_base import ZarrTwin
+
+MAGIC = b"zfp"
+DTYPES = ("<i4", "<i8", "<f4", "<f8")
+MAGIC_BITS, TYPE_BITS, RANK_BITS, SHAPE_BITS = 32, 2, 2, 48
+SHORT_MODE_BITS, LONG_MODE_BITS = 12, 64
+LONG_MODE = (1 << SHORT_MODE_BITS) - 1  # this short mode announces a long one
+MODE_AT = MAGIC_BITS + TYPE_BITS + RANK_BITS + SHAPE_BITS
+MAX_WORDS = 8
+UNKNOWN_SIZE_LIMIT = 1 << 31
+
+
+@dataclass(frozen=True)
+class Zfp(ForeignCodec):
+    """`header`: the 32-bit words of the ZFP header, the filter's client data after the first."""
+
+    name: ClassVar[str] = "virtualizarr.zfp"
+    header: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        words = isinstance(self.header, tuple) and 0 < len(self.header) <= MAX_WORDS
+        self.require(words, f"header is {self.header!r}")
+        for word in self.header:
+            self.require(isinstance(word, int) and 0 <= word < 1 << 32, f"header word {word!r}")
+        self.require(self._bits().to_bytes(MAX_WORDS * 4, "little")[:3] == MAGIC, "no ZFP header")
+        self.require(len(self.header) * 32 >= self.header_bits(), "the ZFP header is cut short")
+
+    def _bits(self) -> int:
+        return int.from_bytes(b"".join(word.to_bytes(4, "little") for word in self.header), "little")
+
+    def _field(self, at: int, width: int) -> int:
+        return (self._bits() >> at) & ((1 << width) - 1)
+
+    def header_bits(self) -> int:
+        """Return the length of the header in bits."""
+        long = self._field(MODE_AT, SHORT_MODE_BITS) == LONG_MODE
+        return MODE_AT + SHORT_MODE_BITS + (LONG_MODE_BITS - SHORT_MODE_BITS if long else 0)
+
+    def dtype(self) -> np.dtype[np.generic]:
+        """Return the element type, little-endian."""
+        return np.dtype(DTYPES[self._field(MAGIC_BITS, TYPE_BITS)])
+
+    def shape(self) -> tuple[int, ...]:
+        """Return the shape of the encoded array, slowest axis first."""
+        rank = self._field(MAGIC_BITS + TYPE_BITS, RANK_BITS) + 1
+        width = SHAPE_BITS // rank
+        at = MAGIC_BITS + TYPE_BITS + RANK_BITS
+        return tuple(self._field(at + axis * width, width) + 1 for axis in reversed(range(rank)))
+
+    def decode(self, data: Octets, nbytes: int | None) -> Octets:
+        size = prod(self.shape()) * self.dtype().itemsize
+        limit = UNKNOWN_SIZE_LIMIT if nbytes is None else capacity(nbytes)
+        self.require(size <= limit, f"the header declares {size} bytes, at most {limit} fit")
+        out = np.empty(self.shape(), self.dtype())
+        self.imagecodecs("zfp_decode", self._stream(data), out=out)
+        return octets(out)
+
+    def _stream(self, data: Octets) -> bytes:
+        """Return header and chunk as one bit stream, its bits counted from the least significant."""
+        length = self.header_bits()
+        header = self._bits() & ((1 << length) - 1)
+        if length % 8 == 0:
+            return header.to_bytes(length // 8, "little") + data.tobytes()
+        whole, odd = divmod(length, 8)
+        shifted = np.zeros(data.size + 1, np.uint8)
+        shifted[:-1] = data << odd
+        shifted[1:] |= data >> (8 - odd)
+        shifted[0] |= header >> (whole * 8)
+        head = header & ((1 << whole * 8) - 1)
+        return head.to_bytes(whole, "little") + shifted.tobytes()
+
+
+class ZfpCodec(ZarrTwin, of=Zfp):
+    """Zarr v3 codec `virtualizarr.zfp`."""
+
+
+class ZfpNumcodec(NumcodecsTwin, of=Zfp):
+    """numcodecs codec `virtualizarr.zfp`."""

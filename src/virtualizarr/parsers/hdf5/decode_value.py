@@ -1,0 +1,193 @@
+"""Stored elements -> values, as `layout.Attribute` describes them. Pure: heaps are given."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
+from virtualizarr.parsers.hdf5.decode_fields import UNDEFINED, text
+from virtualizarr.parsers.hdf5.layout import Dataspace, DataspaceType, Sizes
+from virtualizarr.parsers.hdf5.layout_datatype import (
+    Array,
+    Compound,
+    Datatype,
+    Enumerated,
+    FixedPoint,
+    FloatingPoint,
+    Padding,
+    Reference,
+    ReferenceType,
+    String,
+    VariableLength,
+)
+
+type Values = npt.NDArray[Any]
+
+
+@dataclass(slots=True)
+class HeapObjects:
+    """Global heap collections read so far; `wanted` gathers those a decoding missed."""
+
+    sizes: Sizes
+    collections: dict[int, dict[int, bytes]] = field(default_factory=dict)
+    wanted: set[int] = field(default_factory=set)
+
+    def object(self, address: int, index: int) -> bytes | None:
+        """Return an object's bytes; `address` is as stored. None: its collection is wanted."""
+        where = address + self.sizes.base
+        collection = self.collections.get(where)
+        if collection is None:
+            self.wanted.add(where)
+            return None
+        found = collection.get(index)
+        if found is None:
+            raise CorruptFileError(f"global heap collection has no object {index}", at=where)
+        return found
+
+
+def decode_value(datatype: Datatype, dataspace: Dataspace, raw: bytes, heaps: HeapObjects) -> Any:
+    """Return the value of `raw`; meaningless if `heaps.wanted` is not empty afterwards."""
+    if dataspace.type is DataspaceType.SCALAR:
+        if len(raw) < datatype.size:
+            raise CorruptFileError(f"a value of {datatype.size} bytes in {len(raw)}")
+        if type(datatype) is String:
+            return _string(raw[: datatype.size], datatype.padding)
+        if type(datatype) is VariableLength and datatype.is_string:
+            return _variable_string(raw, datatype, heaps)
+        return decode_elements(datatype, 1, raw, heaps)[0]
+    if dataspace.type is DataspaceType.NULL:
+        return None
+    count = math.prod(dataspace.shape)
+    if count * datatype.size > len(raw):
+        raise CorruptFileError(f"{count} elements of {datatype.size} bytes in {len(raw)}")
+    values = decode_elements(datatype, count, raw, heaps)
+    return values.reshape(dataspace.shape + values.shape[1:])
+
+
+def decode_elements(datatype: Datatype, count: int, raw: bytes, heaps: HeapObjects) -> Values:
+    """Return `count` elements, shape (count, ...), of which `raw` holds the bytes."""
+    decode = _DECODERS.get(type(datatype))
+    return _plain(datatype, count, raw) if decode is None else decode(datatype, count, raw, heaps)
+
+
+def _plain(datatype: Datatype, count: int, raw: bytes) -> Values:
+    dtype = datatype.numpy_dtype()
+    if dtype is None:
+        raise UnsupportedFeatureError(f"values of {datatype.describe()}")
+    return np.frombuffer(raw, dtype, count)
+
+
+def _string(raw: bytes, padding: Padding) -> str:
+    if padding is Padding.NULL_TERMINATE:
+        return text(raw.split(b"\0", 1)[0])
+    return text(raw.rstrip(b"\0" if padding is Padding.NULL_PAD else b" "))
+
+
+def _strings(datatype: String, count: int, raw: bytes, heaps: HeapObjects) -> Values:
+    size, padding = datatype.size, datatype.padding
+    return _objects([_string(raw[i * size : (i + 1) * size], padding) for i in range(count)])
+
+
+def _objects(items: list[Any]) -> Values:
+    values = np.empty(len(items), object)
+    values[:] = items if not items or not isinstance(items[0], np.ndarray) else None
+    if items and isinstance(items[0], np.ndarray):
+        for i, item in enumerate(items):
+            values[i] = item
+    return values
+
+
+_DESCRIPTORS = {size: struct.Struct(f"<I{code}I") for size, code in ((10, "H"), (12, "I"), (16, "Q"))}
+
+
+def _heap_bytes(
+    datatype: VariableLength, at: int, raw: bytes, heaps: HeapObjects
+) -> tuple[bytes, int]:
+    length, address, index = _DESCRIPTORS[datatype.size].unpack_from(raw, at)
+    if length == 0 or address == 0 or address == UNDEFINED[datatype.size - 8]:
+        return b"", 0
+    found = heaps.object(address, index)
+    if found is None:
+        return b"", 0
+    if length * datatype.base.size > len(found):
+        raise CorruptFileError(
+            f"a variable-length value of {length} elements of {datatype.base.size} bytes "
+            f"in a heap object of {len(found)}",
+            at=address + heaps.sizes.base,
+        )
+    return found, length
+
+
+def _variable_string(raw: bytes, datatype: VariableLength, heaps: HeapObjects, at: int = 0) -> str:
+    found, length = _heap_bytes(datatype, at, raw, heaps)
+    return _string(found[: length * datatype.base.size], datatype.padding)
+
+
+def _variable(datatype: VariableLength, count: int, raw: bytes, heaps: HeapObjects) -> Values:
+    places = range(0, count * datatype.size, datatype.size)
+    if datatype.is_string:
+        return _objects([_variable_string(raw, datatype, heaps, at) for at in places])
+    sequences = []
+    for at in places:
+        found, length = _heap_bytes(datatype, at, raw, heaps)
+        sequences.append(decode_elements(datatype.base, length, found, heaps))
+    return _objects(sequences)
+
+
+def _references(datatype: Reference, count: int, raw: bytes, heaps: HeapObjects) -> Values:
+    dtype = datatype.numpy_dtype()
+    if datatype.type is not ReferenceType.OBJECT or dtype is None:
+        raise UnsupportedFeatureError(f"values of {datatype.describe()}")
+    stored = np.frombuffer(raw, dtype, count)
+    undefined = UNDEFINED[datatype.size]
+    values = stored.astype(np.uint64)
+    null = (stored == 0) | (stored == undefined)
+    return np.where(null, np.uint64(0), values + np.uint64(heaps.sizes.base))
+
+
+def _array(datatype: Array, count: int, raw: bytes, heaps: HeapObjects) -> Values:
+    inner = decode_elements(datatype.base, count * math.prod(datatype.shape), raw, heaps)
+    return inner.reshape(count, *datatype.shape, *inner.shape[1:])
+
+
+def _enumerated(datatype: Enumerated, count: int, raw: bytes, heaps: HeapObjects) -> Values:
+    return _plain(datatype.base, count, raw)
+
+
+def _compound(datatype: Compound, count: int, raw: bytes, heaps: HeapObjects) -> Values:
+    if all(type(member.datatype) in _NUMBERS for member in datatype.members):
+        return _plain(datatype, count, raw)
+    table = np.frombuffer(raw, np.uint8, count * datatype.size).reshape(count, datatype.size)
+    columns = []
+    for member in datatype.members:
+        stop = member.offset + member.datatype.size
+        column = table[:, member.offset : stop].tobytes()
+        columns.append(decode_elements(member.datatype, count, column, heaps))
+    values = np.empty(
+        count,
+        [
+            (member.name, column.dtype, column.shape[1:])
+            for member, column in zip(datatype.members, columns, strict=True)
+        ],
+    )
+    for member, column in zip(datatype.members, columns, strict=True):
+        values[member.name] = column
+    return values
+
+
+_NUMBERS = frozenset([FixedPoint, FloatingPoint])
+_DECODERS: dict[type[Datatype], Callable[[Any, int, bytes, HeapObjects], Values]] = {
+    String: _strings,
+    VariableLength: _variable,
+    Reference: _references,
+    Array: _array,
+    Enumerated: _enumerated,
+    Compound: _compound,
+}

@@ -1,0 +1,48 @@
+"""The `zarr.json` documents of a tree of virtual arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import orjson
+
+from virtualizarr.model import ManifestArray, ManifestGroup
+from virtualizarr.model.cf_fill import encode_cf_fill
+from virtualizarr.model.json import Json, to_json
+
+
+def array_document(array: ManifestArray) -> dict[str, Json]:
+    """Return an array's `zarr.json`, with CF fill values in attributes as xarray expects them."""
+    metadata = array.metadata
+    return metadata.replace(
+        attributes=encode_cf_fill(metadata.attributes, metadata.dtype)
+    ).to_json()
+
+
+def group_document(group: ManifestGroup) -> dict[str, Json]:
+    """Return a group's `zarr.json`, without what is below it."""
+    return {"zarr_format": 3, "node_type": "group", "attributes": to_json(group.attributes)}
+
+
+def consolidated_document(
+    group: ManifestGroup, below: Mapping[str, ManifestArray | ManifestGroup]
+) -> dict[str, Json]:
+    """Return a group's `zarr.json` with the documents of all nodes `below` it, by relative path.
+
+    A reader then needs one request for the metadata of the whole tree.
+    """
+    documents: dict[str, Json] = {
+        path: array_document(node) if isinstance(node, ManifestArray) else group_document(node)
+        for path, node in below.items()
+    }
+    consolidated: dict[str, Json] = {
+        "kind": "inline",
+        "must_understand": False,
+        "metadata": documents,
+    }
+    return {**group_document(group), "consolidated_metadata": consolidated}
+
+
+def dumps(document: Mapping[str, Json]) -> bytes:
+    """Return a document as JSON text."""
+    return orjson.dumps(document)

@@ -1,0 +1,229 @@
+"""ManifestStore: what zarr opens."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from zarr.abc.store import (
+    ByteRequest,
+    OffsetByteRequest,
+    RangeByteRequest,
+    Store,
+    SuffixByteRequest,
+)
+from zarr.buffer import default_buffer_prototype
+
+from virtualizarr.model import ManifestGroup
+from virtualizarr.source.open import open_source
+from virtualizarr.store.chunks import Fetcher, FileSource, Reference, lookup
+from virtualizarr.store.documents import array_document, consolidated_document, dumps
+from virtualizarr.store.nodes import Tree, subtree
+
+if TYPE_CHECKING:
+    from zarr.abc.buffer import Buffer, BufferPrototype
+
+LOCAL_SCHEME = "file://"
+
+
+class ManifestStore(Store):
+    """A read-only Zarr v3 store over a `ManifestGroup`.
+
+    Metadata come from the group, chunks from the files that its manifests refer to. Absent keys
+    give None. Reading a chunk raises `ChangedSourceError` if its file is not the one that was
+    parsed, `CorruptFileError` if the file ends inside the chunk, `SourceError` if it cannot be read.
+
+    `registry` (an `obspec_utils.registry.ObjectStoreRegistry`) says which object stores to read
+    from; without it they are made from the URLs, the environment and `storage_options`.
+    """
+
+    def __init__(
+        self,
+        group: ManifestGroup,
+        *,
+        registry: Any = None,
+        storage_options: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(read_only=True)
+        self._group = group
+        self._registry = registry
+        self._storage_options = storage_options
+        self._tree = Tree(group)
+        self._documents: dict[str, bytes] = {}
+        self._fetcher = Fetcher(self._open_source)
+        self._all_local = all(
+            location.url.startswith(LOCAL_SCHEME)
+            for array in self._tree.arrays.values()
+            for location in array.manifest.locations
+        )
+
+    @property
+    def group(self) -> ManifestGroup:
+        """What the store shows."""
+        return self._group
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, ManifestStore)
+            and self._group == other._group
+            and self._registry == other._registry
+            and self._storage_options == other._storage_options
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (self._group, self._registry, self._storage_options))
+
+    def __str__(self) -> str:
+        return f"manifest://{id(self._group)}"
+
+    def __repr__(self) -> str:
+        return f"ManifestStore({len(self._tree.arrays)} arrays, {len(self._tree.groups)} groups)"
+
+    def with_read_only(self, read_only: bool = False) -> ManifestStore:
+        if not read_only:
+            self._check_writable()
+        return _rebuild(self._group, self._registry, self._storage_options)
+
+    @property
+    def supports_writes(self) -> bool:
+        return False
+
+    @property
+    def supports_deletes(self) -> bool:
+        return False
+
+    @property
+    def supports_listing(self) -> bool:
+        return True
+
+    @property
+    def _supports_sync_io(self) -> bool:
+        """Tell zarr's fused pipeline to read without an event loop: right for local files only.
+
+        Remote chunks are better fetched many at a time, which the asynchronous path does.
+        """
+        return self._all_local
+
+    async def get(
+        self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
+    ) -> Buffer | None:
+        found = self._find(key)
+        if isinstance(found, Reference):
+            start, stop = _bounds(byte_range, found.length)
+            return prototype.buffer.from_bytes(await self._fetcher.read_async(found, start, stop))
+        return _part(found, prototype, byte_range)
+
+    def get_sync(
+        self,
+        key: str,
+        *,
+        prototype: BufferPrototype | None = None,
+        byte_range: ByteRequest | None = None,
+    ) -> Buffer | None:
+        """Read a key without an event loop."""
+        prototype = prototype if prototype is not None else default_buffer_prototype()
+        found = self._find(key)
+        if isinstance(found, Reference):
+            start, stop = _bounds(byte_range, found.length)
+            return prototype.buffer.from_bytes(self._fetcher.read(found, start, stop))
+        return _part(found, prototype, byte_range)
+
+    async def get_partial_values(
+        self,
+        prototype: BufferPrototype,
+        key_ranges: Iterable[tuple[str, ByteRequest | None]],
+    ) -> list[Buffer | None]:
+        wanted = [self.get(key, prototype, byte_range) for key, byte_range in key_ranges]
+        return list(await asyncio.gather(*wanted))
+
+    async def exists(self, key: str) -> bool:
+        return self._find(key) is not None
+
+    async def getsize(self, key: str) -> int:
+        found = self._find(key)
+        if found is None:
+            raise FileNotFoundError(key)
+        return found.length if isinstance(found, Reference) else len(found)
+
+    async def list(self) -> AsyncIterator[str]:
+        for key in self._tree.keys():  # noqa: SIM118 -- a method of Tree, which is no dict
+            yield key
+
+    async def list_prefix(self, prefix: str) -> AsyncIterator[str]:
+        for key in self._tree.keys(prefix):
+            yield key
+
+    async def list_dir(self, prefix: str) -> AsyncIterator[str]:
+        for name in self._tree.entries(prefix.rstrip("/")):
+            yield name
+
+    async def set(self, key: str, value: Buffer) -> None:
+        self.set_sync(key, value)
+
+    async def delete(self, key: str) -> None:
+        self.delete_sync(key)
+
+    def set_sync(self, key: str, value: Buffer) -> NoReturn:
+        """Refuse: the store is read-only. Its presence lets zarr use `get_sync`."""
+        del key, value
+        self._refuse()
+
+    def delete_sync(self, key: str) -> NoReturn:
+        """Refuse: the store is read-only. Its presence lets zarr use `get_sync`."""
+        del key
+        self._refuse()
+
+    def _refuse(self) -> NoReturn:
+        raise ValueError("store was opened in read-only mode and does not support writing")
+
+    def _find(self, key: str) -> Reference | memoryview | bytes | None:
+        chunk = self._tree.chunk_of(key)
+        if chunk is not None:
+            return lookup(self._tree.arrays[chunk.path].manifest, chunk.cell)
+        path = self._tree.node_of_document(key)
+        if path is None:
+            return None
+        document = self._documents.get(path)
+        if document is None:
+            document = self._documents[path] = self._document(path)
+        return document
+
+    def _document(self, path: str) -> bytes:
+        if path in self._tree.arrays:
+            return dumps(array_document(self._tree.arrays[path]))
+        return dumps(consolidated_document(self._tree.groups[path], subtree(self._tree, path)))
+
+    def _open_source(self, url: str) -> FileSource:
+        return open_source(url, self._registry, self._storage_options)
+
+
+def _rebuild(
+    group: ManifestGroup, registry: Any, storage_options: dict[str, Any] | None
+) -> ManifestStore:
+    return ManifestStore(group, registry=registry, storage_options=storage_options)
+
+
+def _part(
+    value: memoryview | bytes | None, prototype: BufferPrototype, byte_range: ByteRequest | None
+) -> Buffer | None:
+    if value is None:
+        return None
+    start, stop = _bounds(byte_range, len(value))
+    return prototype.buffer.from_bytes(value[start:stop])
+
+
+def _bounds(byte_range: ByteRequest | None, size: int) -> tuple[int, int]:
+    """Return where in a value of `size` bytes a request begins and ends."""
+    match byte_range:
+        case None:
+            return 0, size
+        case RangeByteRequest(start, end):
+            return min(start, size), max(min(start, size), min(end, size))
+        case OffsetByteRequest(offset):
+            return min(offset, size), size
+        case SuffixByteRequest(suffix):
+            return max(0, size - suffix), size
+    raise TypeError(f"Unexpected byte_range, got {byte_range!r}")
