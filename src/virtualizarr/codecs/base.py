@@ -64,7 +64,7 @@ class ForeignCodec:
             f"codec {self.name} reads but does not write ({data.size} bytes were to be encoded)"
         )
 
-    def require(self, holds: bool, reason: str) -> None:
+    def require(self, holds: object, reason: str) -> None:
         """Raise `CorruptFileError` about this codec unless `holds`."""
         if not holds:
             raise self.corrupt(reason)
@@ -79,6 +79,12 @@ class ForeignCodec:
             value = getattr(self, field)
             known = isinstance(value, int) and not isinstance(value, bool)
             self.require(known and low <= value <= high, f"{field} is {value!r}")
+
+    def require_words(self, field: str, low: int, high: int) -> None:
+        """Raise `CorruptFileError` unless the named field is a tuple of ints within the bounds."""
+        words = getattr(self, field)
+        known = isinstance(words, tuple) and all(isinstance(word, int) for word in words)
+        self.require(known and all(low <= word <= high for word in words), f"{field} is {words!r}")
 
     def imagecodecs(self, function: str, *args: Any, **options: Any) -> Any:
         """Return what a function of imagecodecs returns; its errors become `CorruptFileError`."""

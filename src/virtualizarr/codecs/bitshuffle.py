@@ -64,7 +64,7 @@ class Bitshuffle(ForeignCodec):
         if whole > 0:
             self.imagecodecs(
                 "bitshuffle_decode",
-                data[:whole],
+                data[:whole].data,
                 itemsize=self.elementsize,
                 blocksize=blocksize,
                 out=out[:whole].data,
@@ -107,7 +107,7 @@ class Bitshuffle(ForeignCodec):
         if whole > 0:
             self.imagecodecs(
                 "bitshuffle_encode",
-                data[:whole],
+                data[:whole].data,
                 itemsize=self.elementsize,
                 blocksize=blocksize,
                 out=shuffled[:whole].data,

@@ -142,7 +142,7 @@ class Blosc2(ForeignCodec):
         self.require(chunk.size == size, f"a b2nd chunk holds {chunk.size} bytes, not {size}")
         rank = len(blocks)
         grid: Any = chunk.view(f"V{typesize}").reshape(*blocks, *layout.blockshape)
-        order = [axis for pair in zip(range(rank), range(rank, 2 * rank)) for axis in pair]
+        order = [axis for pair in ((n, rank + n) for n in range(rank)) for axis in pair]
         full = grid.transpose(order).reshape(
             [n * b for n, b in zip(blocks, layout.blockshape, strict=True)]
         )

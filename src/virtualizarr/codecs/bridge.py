@@ -34,8 +34,7 @@ class Imagecodecs(ForeignCodec):
     options: tuple[tuple[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
-        known = isinstance(self.codec, str) and self.codec.isidentifier()
-        self.require(known, f"codec is {self.codec!r}")
+        self.require(str(self.codec).isidentifier(), f"codec is {self.codec!r}")
         if self.codec in REFUSED:
             raise UnsupportedFeatureError(f"codec imagecodecs_{self.codec} is not read here")
 

@@ -60,6 +60,7 @@ FILTER_NAMES = {
 DEFAULT_ZLIB_LEVEL = 1
 BLOSC_CNAMES = ("blosclz", "lz4", "lz4hc", "snappy", "zlib", "zstd")
 BLOSC_SHUFFLES = ("noshuffle", "shuffle", "bitshuffle")
+SIZE_KEEPING = {2}  # filters whose output is as long as their input
 BITSHUFFLE_CNAMES = {0: "none", 2: "lz4", 3: "zstd"}
 NBIT_PREFIX = 3  # values before the element's description
 SCALEOFFSET_FILL_AT = 8
@@ -71,6 +72,7 @@ class FilterContext:
 
     client_data: tuple[int, ...]
     itemsize: int
+    whole_elements: bool  # what the filter is given is the chunk's elements, not a stream of bytes
 
     def value(self, at: int) -> int:
         """Return client data value `at`; `CorruptFileError` if there is none."""
@@ -99,22 +101,37 @@ def filter_codecs(filters: Sequence[HDF5Filter], itemsize: int) -> tuple[CodecJS
     Raises `UnsupportedFeatureError` naming a filter that cannot be read, `CorruptFileError` for
     client data that no filter writes.
     """
-    codecs: list[CodecJSON] = []
-    for number, _flags, name, client_data in filters:
-        convert = FILTERS.get(number)
-        if convert is None:
-            known = FILTER_NAMES.get(number, name)
-            raise UnsupportedFeatureError(
-                f"HDF5 filter {number} ({known or 'unnamed'}) has no Zarr codec here; rewrite the"
-                " variable with another filter, or leave it out with drop_variables"
-            )
-        try:
-            codecs += convert(FilterContext(tuple(client_data), itemsize))
-        except CorruptFileError as error:
-            raise CorruptFileError(
-                f"HDF5 filter {number} ({FILTER_NAMES[number]}): {error.reason}"
-            ) from error
-    return tuple(codecs)
+    return tuple(codec for codecs in codecs_by_filter(filters, itemsize) for codec in codecs)
+
+
+def codecs_by_filter(
+    filters: Sequence[HDF5Filter], itemsize: int
+) -> tuple[tuple[CodecJSON, ...], ...]:
+    """Return the same, filter by filter, as bit `i` of a chunk's filter mask skips filter `i`.
+
+    A filter that changes nothing (shuffle of single bytes) has no codec.
+    """
+    numbers = [number for number, *_ in filters]
+    whole = [set(numbers[:at]) <= SIZE_KEEPING for at in range(len(numbers))]
+    return tuple(
+        _converted(given, itemsize, whole_elements)
+        for given, whole_elements in zip(filters, whole, strict=True)
+    )
+
+
+def _converted(given: HDF5Filter, itemsize: int, whole_elements: bool) -> tuple[CodecJSON, ...]:
+    number, _flags, name, client_data = given
+    known = FILTER_NAMES.get(number, name if name else "unnamed")
+    convert = FILTERS.get(number)
+    if convert is None:
+        raise UnsupportedFeatureError(
+            f"HDF5 filter {number} ({known}) has no Zarr codec here; rewrite the"
+            " variable with another filter, or leave it out with drop_variables"
+        )
+    try:
+        return tuple(convert(FilterContext(tuple(client_data), itemsize, whole_elements)))
+    except CorruptFileError as error:
+        raise CorruptFileError(f"HDF5 filter {number} ({known}): {error.reason}") from error
 
 
 def _codec(name: str, **configuration: Any) -> list[CodecJSON]:
@@ -128,7 +145,8 @@ def _deflate(given: FilterContext) -> list[CodecJSON]:
 
 def _shuffle(given: FilterContext) -> list[CodecJSON]:
     size = given.client_data[0] if given.client_data else given.itemsize
-    return [] if size <= 1 else _codec("numcodecs.shuffle", elementsize=size)
+    name = "numcodecs.shuffle" if given.whole_elements else "virtualizarr.shuffle"
+    return [] if size <= 1 else _codec(name, elementsize=size)
 
 
 def _fletcher32(_given: FilterContext) -> list[CodecJSON]:

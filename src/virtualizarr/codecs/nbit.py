@@ -35,8 +35,8 @@ class Nbit(ForeignCodec):
     element: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        known = isinstance(self.element, tuple) and len(self.element) >= 2
-        self.require(known and all(isinstance(v, int) for v in self.element), "no element type")
+        self.require_words("element", 0, (1 << 32) - 1)
+        self.require(len(self.element) >= 2, "no element type")
         self.require(0 < self.element[1] <= MAX_ELEMENT_BYTES, f"{self.element[1]} byte elements")
         self.targets()
 
@@ -48,7 +48,7 @@ class Nbit(ForeignCodec):
         columns = [*_Tree(self).columns(0)]
         merged = np.concatenate(columns) if columns else np.empty(0, np.int64)
         self.require(merged.size > 0, "an element stores no bits")
-        self.require(0 <= merged.min() and merged.max() < self.element[1] * 8, "bits out of bounds")
+        self.require(merged.min() >= 0 and merged.max() < self.element[1] * 8, "bits out of bounds")
         return merged
 
     def decode(self, data: Octets, nbytes: int | None) -> Octets:
@@ -100,7 +100,7 @@ class _Tree:
             raise self.codec.corrupt(f"the element type has class {kind}")
 
     def _atomic(self, size: int, order: int, precision: int, offset: int) -> Columns:
-        known = order in (LITTLE, BIG) and 0 < precision and 0 <= offset
+        known = order in (LITTLE, BIG) and precision > 0 and offset >= 0
         self.codec.require(known, f"byte order {order}, precision {precision}, offset {offset}")
         self.codec.require(precision + offset <= size * 8, "precision exceeds the element")
         place = np.arange(offset + precision - 1, offset - 1, -1)  # bits from the least significant

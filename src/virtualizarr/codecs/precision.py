@@ -1,7 +1,7 @@
 """HDF5 integers that fill only some bits of their element, made into ordinary integers.
 
-HDF5 integer types have a precision, a bit offset and a sign bit within the precision; libhdf5 shifts
-and sign-extends on reading. Zarr has no such types, so this codec does it (HDF5 File Format
+HDF5 integer types have a precision, a bit offset and a sign bit within the precision; libhdf5
+shifts and sign-extends on reading. Zarr has no such types, so this codec does it (HDF5 File Format
 Specification, IV.A.2.d, Fixed-Point Bit Field Description).
 """
 
@@ -35,9 +35,7 @@ class Precision(ForeignCodec):
     def __post_init__(self) -> None:
         self.require(self.itemsize in ITEMSIZES, f"itemsize is {self.itemsize!r}")
         self.require(self.endian in ("little", "big"), f"endian is {self.endian!r}")
-        self.require_integers(
-            precision=(1, self.itemsize * 8), offset=(0, self.itemsize * 8 - 1)
-        )
+        self.require_integers(precision=(1, self.itemsize * 8), offset=(0, self.itemsize * 8 - 1))
         self.require(isinstance(self.signed, bool), f"signed is {self.signed!r}")
         fits = self.precision + self.offset <= self.itemsize * 8
         self.require(fits, "precision and offset exceed the element")

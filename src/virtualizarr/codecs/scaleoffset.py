@@ -121,7 +121,9 @@ def unpacked(packed: Octets, bits: int, count: int, itemsize: int) -> npt.NDArra
     out = np.zeros((count, itemsize * 8), np.uint8) if count <= BLOCK_ELEMENTS else None
     if out is None:
         parts = [
-            unpacked(packed[start * bits // 8 :], bits, min(BLOCK_ELEMENTS, count - start), itemsize)
+            unpacked(
+                packed[start * bits // 8 :], bits, min(BLOCK_ELEMENTS, count - start), itemsize
+            )
             for start in range(0, count, BLOCK_ELEMENTS)
         ]
         return np.concatenate(parts)

@@ -35,15 +35,15 @@ class Zfp(ForeignCodec):
     header: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        words = isinstance(self.header, tuple) and 0 < len(self.header) <= MAX_WORDS
-        self.require(words, f"header is {self.header!r}")
-        for word in self.header:
-            self.require(isinstance(word, int) and 0 <= word < 1 << 32, f"header word {word!r}")
+        self.require_words("header", 0, (1 << 32) - 1)
+        self.require(0 < len(self.header) <= MAX_WORDS, f"header has {len(self.header)} words")
         self.require(self._bits().to_bytes(MAX_WORDS * 4, "little")[:3] == MAGIC, "no ZFP header")
         self.require(len(self.header) * 32 >= self.header_bits(), "the ZFP header is cut short")
 
     def _bits(self) -> int:
-        return int.from_bytes(b"".join(word.to_bytes(4, "little") for word in self.header), "little")
+        return int.from_bytes(
+            b"".join(word.to_bytes(4, "little") for word in self.header), "little"
+        )
 
     def _field(self, at: int, width: int) -> int:
         return (self._bits() >> at) & ((1 << width) - 1)
@@ -73,7 +73,7 @@ class Zfp(ForeignCodec):
         return octets(out)
 
     def _stream(self, data: Octets) -> bytes:
-        """Return header and chunk as one bit stream, its bits counted from the least significant."""
+        """Return header and chunk as one bit stream, least significant bit first."""
         length = self.header_bits()
         header = self._bits() & ((1 << length) - 1)
         if length % 8 == 0:

@@ -6,7 +6,7 @@ such columns, and affine runs, as cheap as they came wherever the operation allo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 type Column = npt.NDArray[np.unsignedinteger[Any]]
+type Offsets = npt.NDArray[np.uint64] | AffineRun
 type Cells = slice | npt.NDArray[np.int64]
 
 
@@ -58,8 +59,8 @@ class AffineRun:
         step = self.steps[axis]
         return AffineRun(
             self.base + (selected.start * step if len(selected) else 0),
-            _set(self.steps, axis, step * selected.step),
-            _set(self.shape, axis, len(selected)),
+            replaced_at(self.steps, axis, step * selected.step),
+            replaced_at(self.shape, axis, len(selected)),
         )
 
     def permuted(self, order: Sequence[int]) -> AffineRun:
@@ -70,22 +71,23 @@ class AffineRun:
 
     def inserted(self, axis: int) -> AffineRun:
         """Return the run with a new axis of one cell."""
-        return AffineRun(self.base, _insert(self.steps, axis, 0), _insert(self.shape, axis, 1))
+        return AffineRun(
+            self.base, inserted_at(self.steps, axis, 0), inserted_at(self.shape, axis, 1)
+        )
 
     def dropped(self, axis: int) -> AffineRun:
         """Return the run without an axis of one cell."""
-        return AffineRun(self.base, _drop(self.steps, axis), _drop(self.shape, axis))
+        return AffineRun(self.base, dropped_at(self.steps, axis), dropped_at(self.shape, axis))
 
     def stretched(self, shape: tuple[int, ...]) -> AffineRun:
         """Return the run broadcast to a grid of as many axes, cells repeating where it had one."""
         steps = tuple(
-            step if n == m else 0
-            for step, n, m in zip(self.steps, self.shape, shape, strict=True)
+            step if n == m else 0 for step, n, m in zip(self.steps, self.shape, shape, strict=True)
         )
         return AffineRun(self.base, steps, shape)
 
 
-def take[C: (npt.NDArray[Any], AffineRun)](column: C, axis: int, cells: Cells) -> C:
+def take[C: (npt.NDArray[Any], Offsets)](column: C, axis: int, cells: Cells) -> C:
     """Return the cells selected along `axis`, by slice or by non-negative indices."""
     if isinstance(column, AffineRun):
         if isinstance(cells, slice):
@@ -96,38 +98,38 @@ def take[C: (npt.NDArray[Any], AffineRun)](column: C, axis: int, cells: Cells) -
         return column.sliced(axis, run)
     if is_uniform(column):
         count = len(range(column.shape[axis])[cells]) if isinstance(cells, slice) else len(cells)
-        return uniform(column, _set(column.shape, axis, count))
+        return uniform(column, replaced_at(column.shape, axis, count))
     if isinstance(cells, slice):
         return column[(slice(None),) * axis + (cells,)]
     return np.take(column, cells, axis=axis)
 
 
-def permute[C: (npt.NDArray[Any], AffineRun)](column: C, order: Sequence[int]) -> C:
+def permute[C: (npt.NDArray[Any], Offsets)](column: C, order: Sequence[int]) -> C:
     """Return the column with its axes in another order."""
     if isinstance(column, AffineRun):
         return column.permuted(order)
     return column.transpose(tuple(order))
 
 
-def insert_axis[C: (npt.NDArray[Any], AffineRun)](column: C, axis: int) -> C:
+def insert_axis[C: (npt.NDArray[Any], Offsets)](column: C, axis: int) -> C:
     """Return the column with a new axis of one cell."""
     if isinstance(column, AffineRun):
         return column.inserted(axis)
     if is_uniform(column):
-        return uniform(column, _insert(column.shape, axis, 1))
+        return uniform(column, inserted_at(column.shape, axis, 1))
     return np.expand_dims(column, axis)
 
 
-def drop_axis[C: (npt.NDArray[Any], AffineRun)](column: C, axis: int) -> C:
+def drop_axis[C: (npt.NDArray[Any], Offsets)](column: C, axis: int) -> C:
     """Return the column without an axis of one cell."""
     if isinstance(column, AffineRun):
         return column.dropped(axis)
     if is_uniform(column):
-        return uniform(column, _drop(column.shape, axis))
+        return uniform(column, dropped_at(column.shape, axis))
     return column[(slice(None),) * axis + (0,)]
 
 
-def stretch[C: (npt.NDArray[Any], AffineRun)](column: C, shape: tuple[int, ...]) -> C:
+def stretch[C: (npt.NDArray[Any], Offsets)](column: C, shape: tuple[int, ...]) -> C:
     """Return the column broadcast to a grid of as many axes."""
     if isinstance(column, AffineRun):
         return column.stretched(shape)
@@ -142,7 +144,7 @@ def join(columns: Sequence[npt.NDArray[Any]], axis: int) -> npt.NDArray[Any]:
             dtype = np.result_type(*{column.dtype for column in columns})
             length = sum(column.shape[axis] for column in columns)
             value = np.asarray(first, dtype)
-            return np.broadcast_to(value, _set(columns[0].shape, axis, length))
+            return np.broadcast_to(value, replaced_at(columns[0].shape, axis, length))
     return np.concatenate(columns, axis=axis)
 
 
@@ -157,24 +159,21 @@ def join_offsets(
 
 
 def _join_runs(runs: Sequence[AffineRun], axis: int) -> npt.NDArray[np.uint64] | AffineRun:
-    steps = {_drop(run.steps, axis) for run in runs}
+    steps = {dropped_at(run.steps, axis) for run in runs}
     inner = {run.steps[axis] for run in runs if run.shape[axis] > 1}
     if len(steps) > 1 or len(inner) > 1:
         return join([run.values() for run in runs], axis)
     counts = np.array([run.shape[axis] for run in runs], np.int64)
     bases = np.array([run.base for run in runs], np.int64)
     jumps = np.diff(bases)
-    if inner:
-        step = inner.pop()
-    else:
-        step = int(jumps[0]) if len(jumps) else runs[0].steps[axis]
-    shape = _set(runs[0].shape, axis, int(counts.sum()))
-    affine = AffineRun(runs[0].base, _set(runs[0].steps, axis, step), shape)
+    step = inner.pop() if inner else int(jumps[0]) if len(jumps) else runs[0].steps[axis]
+    shape = replaced_at(runs[0].shape, axis, int(counts.sum()))
+    affine = AffineRun(runs[0].base, replaced_at(runs[0].steps, axis, step), shape)
     if (jumps == counts[:-1] * step).all():
         return affine
     starts = np.repeat(np.cumsum(counts) - counts, counts)
     along = np.repeat(bases, counts) + (np.arange(shape[axis], dtype=np.int64) - starts) * step
-    others = AffineRun(0, _set(affine.steps, axis, 0), _set(shape, axis, 1)).values()
+    others = AffineRun(0, replaced_at(affine.steps, axis, 0), replaced_at(shape, axis, 1)).values()
     ruler = along.reshape((-1,) + (1,) * (len(shape) - axis - 1))
     return others + ruler.astype(np.uint64)
 
@@ -207,11 +206,11 @@ def as_slice(cells: npt.NDArray[np.int64]) -> slice | None:
 
 
 def held_bytes(column: npt.NDArray[Any] | AffineRun) -> int:
-    """Return the bytes of memory that the column's numbers take; repeats along stride 0 are free."""
+    """Return the bytes of memory that the column's numbers take; stride-0 repeats are free."""
     if isinstance(column, AffineRun):
         return 8 * (1 + 2 * len(column.shape))
     axes = zip(column.shape, column.strides, strict=True)
-    return column.itemsize * prod(n for n, stride in axes if stride != 0 or n == 0)
+    return int(column.itemsize * prod(n for n, stride in axes if stride != 0 or n == 0))
 
 
 def thin(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -238,20 +237,16 @@ def frozen[A: npt.NDArray[Any]](column: A) -> A:
     return column
 
 
-def apply[C: (npt.NDArray[Any], AffineRun)](
-    operation: Callable[..., C], columns: Sequence[C], *arguments: Any
-) -> list[C]:
-    """Return `operation(column, *arguments)` of each column."""
-    return [operation(column, *arguments) for column in columns]
-
-
-def _set(values: tuple[int, ...], axis: int, value: int) -> tuple[int, ...]:
+def replaced_at(values: tuple[int, ...], axis: int, value: int) -> tuple[int, ...]:
+    """Return the tuple with one entry changed."""
     return (*values[:axis], value, *values[axis + 1 :])
 
 
-def _insert(values: tuple[int, ...], axis: int, value: int) -> tuple[int, ...]:
+def inserted_at(values: tuple[int, ...], axis: int, value: int) -> tuple[int, ...]:
+    """Return the tuple with an entry put before position `axis`."""
     return (*values[:axis], value, *values[axis:])
 
 
-def _drop(values: tuple[int, ...], axis: int) -> tuple[int, ...]:
+def dropped_at(values: tuple[int, ...], axis: int) -> tuple[int, ...]:
+    """Return the tuple without one entry."""
     return values[:axis] + values[axis + 1 :]

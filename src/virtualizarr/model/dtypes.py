@@ -1,7 +1,8 @@
 """numpy dtypes and fill values, to and from Zarr v3 metadata.
 
-Zarr v3 says nothing of byte order in a data type; that is the `bytes` codec's matter. Here a dtype is
-therefore always in native (little-endian) order, and `endian_of` says what the codec must be told.
+Zarr v3 says nothing of byte order in a data type; that is the `bytes` codec's matter. Here a dtype
+is therefore always in native (little-endian) order, and `endian_of` says what the codec must be
+told.
 """
 
 from __future__ import annotations
@@ -86,21 +87,23 @@ def _configured(name: str, configuration: Mapping[str, Json]) -> np.dtype[Any]:
             kind = _SIZED[name]
             return np.dtype(f"{kind}{size // 4 if kind == 'U' else size}")
         if name in _TIMES:
-            unit = np.dtype(
+            return np.dtype(
                 f"{_TIMES[name]}8[{configuration['scale_factor']}{configuration['unit']}]"
             )
-            return unit
         if name in ("struct", "structured"):
-            pairs = [
-                (field["name"], field["data_type"]) if isinstance(field, Mapping) else tuple(field)
-                for field in configuration["fields"]  # type: ignore[union-attr]
-            ]
-            return np.dtype([(label, numpy_dtype(kind)) for label, kind in pairs])
+            return np.dtype([_field(field) for field in configuration["fields"]])  # type: ignore[union-attr]
     except (KeyError, TypeError, ValueError) as error:
         raise CorruptFileError(
             f"Zarr data type {name} has bad configuration {configuration}"
         ) from error
     raise UnsupportedFeatureError(f"Zarr data type {name!r} is not known")
+
+
+def _field(field: Any) -> tuple[str, np.dtype[Any]]:
+    if isinstance(field, Mapping):
+        return field["name"], numpy_dtype(field["data_type"])
+    name, data_type = field
+    return name, numpy_dtype(data_type)
 
 
 def endian_of(dtype: np.dtype[Any]) -> Literal["little", "big"] | None:
@@ -113,7 +116,7 @@ def endian_of(dtype: np.dtype[Any]) -> Literal["little", "big"] | None:
         if len(orders) > 1:
             raise UnsupportedFeatureError(f"compound type of mixed byte orders: {dtype}")
         return orders.pop() if orders else "little"
-    if dtype.byteorder == "|" or dtype.itemsize == 1 and dtype.kind not in "U":
+    if dtype.byteorder == "|" or dtype.itemsize == 1:
         return None
     return "big" if dtype.str[0] == ">" else "little"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-type Json = None | bool | int | float | str | Sequence[Json] | Mapping[str, Json]
+type Json = bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None
 
 
 def to_json(value: Any) -> Json:
@@ -20,12 +20,12 @@ def to_json(value: Any) -> Json:
 
     Raises TypeError for anything else.
     """
+    if isinstance(value, np.ndarray | np.generic):
+        return to_json(value.tolist())
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else _non_finite(value)
-    if isinstance(value, np.ndarray | np.generic):
-        return to_json(value.tolist())
     if isinstance(value, bytes):
         return _text(value)
     if isinstance(value, complex):

@@ -1,62 +1,103 @@
 """The chunk manifest: where each chunk's bytes lie, one column per fact.
 
 Ten million references are four numpy arrays and a short tuple of locations, not ten million rows:
-16 bytes a reference, none for cells that are missing or that repeat (stride-0 columns).
+16 bytes a reference, none for cells that are missing or that repeat (stride-0 columns, affine runs).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+import sys
+from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, Sequence, ValuesView
+from dataclasses import replace
+from math import prod
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-MISSING = np.uint32(0xFFFF_FFFF)
-INLINE = np.uint32(0xFFFF_FFFE)
+from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
+from virtualizarr.model.columns import (
+    AffineRun,
+    Cells,
+    Column,
+    Offsets,
+    as_slice,
+    drop_axis,
+    frozen,
+    held_bytes,
+    insert_axis,
+    narrowed,
+    offsets_of,
+    permute,
+    stretch,
+    take,
+    thin,
+)
+from virtualizarr.model.entries import (
+    entry_at,
+    index_of_key,
+    iter_entries,
+    key_of_index,
+    parts_of_arrays,
+    parts_of_entries,
+)
+from virtualizarr.model.equality import cells_equal
+from virtualizarr.model.inline import gathered
+from virtualizarr.model.joining import join_references
+from virtualizarr.model.location import INLINE, MISSING, Location, Parts
 
-type Column = npt.NDArray[np.unsignedinteger[Any]]
+__all__ = ["INLINE", "MISSING", "ChunkManifest", "Column", "Location", "narrowed"]
 
-
-@dataclass(frozen=True, slots=True)
-class Location:
-    """A file, and what was known of it when it was parsed.
-
-    Two locations are equal if their URLs are: the other fields are evidence, not identity. `size` is
-    in bytes, `last_modified` is timezone-aware; None where the store did not say.
-    """
-
-    url: str
-    size: int | None = field(default=None, compare=False)
-    etag: str | None = field(default=None, compare=False)
-    last_modified: datetime | None = field(default=None, compare=False)
+SPARSE_FREE_BYTES = 64 * 1024 * 1024
+SPARSE_BYTES_PER_FILE_BYTE = 20
+_SPARSE_CELLS_PER_ROW = 8
+_LOCATION_OVERHEAD = 96  # of a Location and its place in a tuple, besides its URL
 
 
 class ChunkManifest:
     """References to the chunks of one array.
 
-    `location`, `offset` and `length` are read-only arrays over the chunk grid. `location` holds codes:
-    an index into `locations`, or `MISSING` (the chunk holds only the fill value), or `INLINE` (its
-    bytes are `inline[offset : offset + length]`). Cells of missing chunks hold zeros in `offset` and
-    `length`, so that equal manifests are equal arrays.
+    `location`, `offset` and `length` are read-only arrays over the chunk grid. `location` holds
+    codes: an index into `locations`, or `MISSING` (the chunk holds only the fill value), or `INLINE`
+    (its bytes are `inline[offset : offset + length]`). Cells of missing chunks hold zeros in
+    `offset` and `length`.
     """
 
     __slots__ = ("_inline", "_length", "_location", "_locations", "_offset")
 
     _locations: tuple[Location, ...]
     _location: npt.NDArray[np.uint32]
-    _offset: npt.NDArray[np.uint64]
+    _offset: Offsets
     _length: Column
     _inline: bytes
+
+    def __init__(
+        self,
+        entries: Mapping[str, Mapping[str, Any]],
+        shape: tuple[int, ...] | None = None,
+        separator: str = ".",
+    ) -> None:
+        """Build from chunk keys and `{"path": url, "offset": n, "length": n}`, as VirtualiZarr does.
+
+        `shape` is the chunk grid's; None takes the smallest that holds every key. Slow for millions
+        of chunks: `from_columns` and `from_arrays` take arrays. Raises ValueError or TypeError for
+        malformed keys and entries.
+        """
+        self._fill(parts_of_entries(entries, shape, separator))
+
+    def _fill(self, parts: Parts) -> None:
+        self._locations = parts.locations
+        self._location = frozen(parts.location)
+        self._offset = parts.offset if isinstance(parts.offset, AffineRun) else frozen(parts.offset)
+        self._length = frozen(parts.length)
+        self._inline = parts.inline
 
     @classmethod
     def from_columns(
         cls,
         locations: tuple[Location, ...],
         location: npt.NDArray[np.uint32],
-        offset: npt.NDArray[np.uint64],
+        offset: Offsets,
         length: Column,
         inline: bytes = b"",
     ) -> Self:
@@ -66,37 +107,67 @@ class ChunkManifest:
             raise ValueError(
                 f"columns differ in shape: {location.shape}, {offset.shape}, {length.shape}"
             )
-        self._locations = locations
-        self._location = _frozen(location)
-        self._offset = _frozen(offset)
-        self._length = _frozen(length)
-        self._inline = inline
+        self._fill(Parts(locations, location, offset, length, inline))
         return self
 
-    @property
-    def locations(self) -> tuple[Location, ...]:
-        """The files referred to, each once; `location` codes index this tuple."""
-        return self._locations
+    @classmethod
+    def from_arrays(
+        cls,
+        *,
+        paths: npt.NDArray[Any],
+        offsets: npt.NDArray[np.uint64],
+        lengths: npt.NDArray[np.uint64],
+        validate_paths: bool = True,
+        inlined: Mapping[tuple[int, ...], bytes] | None = None,
+    ) -> Self:
+        """Build from arrays over the chunk grid: URLs (strings, `""` where missing) and byte ranges.
 
-    @property
-    def location(self) -> npt.NDArray[np.uint32]:
-        """Codes into `locations`, or MISSING, or INLINE."""
-        return self._location
+        Chunks whose path is `"__inlined__"` take their bytes from `inlined`, by grid index. With
+        `validate_paths` absolute paths become `file://` URLs and relative ones are refused.
+        Raises TypeError for what is no array, ValueError for a wrong dtype, shape or path.
+        """
+        return cls.from_columns(*parts_of_arrays(paths, offsets, lengths, validate_paths, inlined))
 
-    @property
-    def offset(self) -> npt.NDArray[np.uint64]:
-        """First byte of each chunk, in its file (or in `inline`)."""
-        return self._offset
+    @classmethod
+    def from_rows(
+        cls,
+        grid_shape: tuple[int, ...],
+        location: Location,
+        cell: npt.NDArray[np.int64],
+        offset: npt.NDArray[np.uint64],
+        length: Column,
+        bytes_present: int | None = None,
+    ) -> Self:
+        """Build from the rows of a sparse index: C-order grid positions and byte ranges.
 
-    @property
-    def length(self) -> Column:
-        """Stored bytes of each chunk; uint32 where all fit, else uint64."""
-        return self._length
-
-    @property
-    def inline(self) -> bytes:
-        """The bytes of all inline chunks."""
-        return self._inline
+        Cells without a row are missing. `bytes_present` is the size of the file, if known. Raises
+        UnsupportedFeatureError for a nearly empty grid whose columns would need far more memory
+        than the file has bytes, CorruptFileError for a position outside the grid or given twice.
+        """
+        cells = prod(grid_shape)
+        if len(cell) == 0:
+            return cls.empty(grid_shape)
+        if int(cell.min()) < 0 or int(cell.max()) >= cells:
+            raise CorruptFileError(f"a chunk lies outside the chunk grid of {grid_shape}")
+        lengths = narrowed(length)
+        if len(cell) == cells and (cell == np.arange(cells)).all():
+            whole = np.broadcast_to(np.uint32(0), grid_shape)
+            return cls.from_columns(
+                (location,), whole, offset.reshape(grid_shape), lengths.reshape(grid_shape)
+            )
+        _check_sparse(cells, len(cell), 12 + lengths.itemsize, bytes_present)
+        codes = np.full(cells, MISSING, np.uint32)
+        codes[cell] = 0
+        if int(np.count_nonzero(codes == 0)) != len(cell):
+            raise CorruptFileError("the index names a chunk twice")
+        offsets, spread = np.zeros(cells, np.uint64), np.zeros(cells, lengths.dtype)
+        offsets[cell], spread[cell] = offset, lengths
+        return cls.from_columns(
+            (location,),
+            codes.reshape(grid_shape),
+            offsets.reshape(grid_shape),
+            spread.reshape(grid_shape),
+        )
 
     @classmethod
     def empty(cls, grid_shape: tuple[int, ...]) -> Self:
@@ -118,7 +189,7 @@ class ChunkManifest:
             (),
             np.full((), INLINE, np.uint32),
             np.zeros((), np.uint64),
-            np.full((), len(data), np.uint64),
+            narrowed(np.full((), len(data), np.uint64)),
             data,
         )
 
@@ -126,36 +197,63 @@ class ChunkManifest:
     def single_file(
         cls,
         location: Location,
-        offset: npt.NDArray[np.uint64],
+        offset: Offsets,
         length: npt.NDArray[np.unsignedinteger[Any]] | int,
         present: npt.NDArray[np.bool_] | None = None,
     ) -> Self:
         """Return the manifest of chunks that all lie in one file.
 
-        `offset` has the chunk grid's shape; `length` too, or is one number for all. Where `present` is
-        False the chunk is missing.
+        `offset` has the chunk grid's shape; `length` too, or is one number for all. Where `present`
+        is False the chunk is missing.
         """
         lengths = narrowed(np.broadcast_to(np.asarray(length, np.uint64), offset.shape))
         if present is None:
-            return cls.from_columns(
-                (location,), np.broadcast_to(np.uint32(0), offset.shape), offset, lengths
-            )
+            codes = np.broadcast_to(np.uint32(0), offset.shape)
+            return cls.from_columns((location,), codes, offset, lengths)
         return cls.from_columns(
             (location,),
             np.where(present, np.uint32(0), MISSING),
-            np.where(present, offset, np.uint64(0)),
+            np.where(present, offsets_of(offset), np.uint64(0)),
             np.where(present, lengths, lengths.dtype.type(0)),
         )
 
-    def reshape_grid(self, grid_shape: tuple[int, ...]) -> Self:
-        """Return the same references over a chunk grid of another shape, in C order."""
-        return self.from_columns(
-            self._locations,
-            self._location.reshape(grid_shape),
-            self._offset.reshape(grid_shape),
-            self._length.reshape(grid_shape),
-            self._inline,
-        )
+    @classmethod
+    def concatenate(cls, manifests: Sequence[ChunkManifest], axis: int) -> Self:
+        """Return the references of grids that have one shape but for `axis`, joined along it.
+
+        Raises CombineError if two of them know contradicting facts of one file.
+        """
+        return cls.from_columns(*join_references(manifests, axis))
+
+    @property
+    def locations(self) -> tuple[Location, ...]:
+        """The files referred to, each once; `location` codes index this tuple."""
+        return self._locations
+
+    @property
+    def location(self) -> npt.NDArray[np.uint32]:
+        """Codes into `locations`, or MISSING, or INLINE."""
+        return self._location
+
+    @property
+    def offset(self) -> npt.NDArray[np.uint64]:
+        """First byte of each chunk, in its file (or in `inline`)."""
+        return frozen(offsets_of(self._offset))
+
+    @property
+    def offset_column(self) -> Offsets:
+        """The offsets as they are held: an array, or an affine run that `offset` spells out."""
+        return self._offset
+
+    @property
+    def length(self) -> Column:
+        """Stored bytes of each chunk; uint32 where all fit, else uint64."""
+        return self._length
+
+    @property
+    def inline(self) -> bytes:
+        """The bytes of all inline chunks."""
+        return self._inline
 
     @property
     def shape_chunk_grid(self) -> tuple[int, ...]:
@@ -167,34 +265,243 @@ class ChunkManifest:
         """Number of axes of the chunk grid."""
         return self._location.ndim
 
-    def rename_paths(self, new: str | Callable[[str], str]) -> Self:
-        """Return a manifest whose locations are renamed; missing and inline chunks stay what they are.
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that the references take: columns, inline chunks and locations."""
+        columns = (self._location, self._offset, self._length)
+        urls = sum(sys.getsizeof(location.url) for location in self._locations)
+        locations = urls + _LOCATION_OVERHEAD * len(self._locations)
+        return sum(map(held_bytes, columns)) + len(self._inline) + locations
 
-        `new` is the URL for every reference, or a function from old URL to new.
+    @property
+    def nrefs(self) -> int:
+        """Number of chunks that are not missing, inline ones included."""
+        narrow = thin(self._location)
+        repeats = self._location.size // narrow.size if narrow.size else 0
+        return int(np.count_nonzero(narrow != MISSING)) * repeats
+
+    @property
+    def all_missing(self) -> bool:
+        """Whether no chunk has bytes."""
+        return not bool((thin(self._location) != MISSING).any())
+
+    def take(self, axis: int, cells: Cells) -> Self:
+        """Return the references of whole cells along `axis`, by slice or non-negative indices."""
+        offset = self._offset
+        if isinstance(offset, AffineRun) and not isinstance(cells, slice):
+            run = as_slice(cells)
+            offset = (
+                take(offset, axis, run) if run is not None else take(offset.values(), axis, cells)
+            )
+        else:
+            offset = take(offset, axis, cells)
+        taken = self._with(
+            take(self._location, axis, cells), offset, take(self._length, axis, cells)
+        )
+        return taken.compacted()
+
+    def insert_axis(self, axis: int) -> Self:
+        """Return the same references with a new grid axis of one cell."""
+        return self._with(
+            insert_axis(self._location, axis),
+            insert_axis(self._offset, axis),
+            insert_axis(self._length, axis),
+        )
+
+    def drop_axis(self, axis: int) -> Self:
+        """Return the same references without a grid axis of one cell."""
+        return self._with(
+            drop_axis(self._location, axis),
+            drop_axis(self._offset, axis),
+            drop_axis(self._length, axis),
+        )
+
+    def permute(self, order: Sequence[int]) -> Self:
+        """Return the same references with the grid's axes in another order."""
+        return self._with(
+            permute(self._location, order),
+            permute(self._offset, order),
+            permute(self._length, order),
+        )
+
+    def stretch(self, grid_shape: tuple[int, ...]) -> Self:
+        """Return the references repeated along axes of one cell. Costs no memory."""
+        return self._with(
+            stretch(self._location, grid_shape),
+            stretch(self._offset, grid_shape),
+            stretch(self._length, grid_shape),
+        )
+
+    def reshape_grid(self, grid_shape: tuple[int, ...]) -> Self:
+        """Return the same references over a chunk grid of another shape, in C order."""
+        return self._with(
+            self._location.reshape(grid_shape),
+            offsets_of(self._offset).reshape(grid_shape),
+            self._length.reshape(grid_shape),
+        )
+
+    def without(self, missing: npt.NDArray[np.bool_]) -> Self:
+        """Return the references with the cells where `missing` is True turned into missing chunks."""
+        zero = self._length.dtype.type(0)
+        return self._with(
+            np.where(missing, MISSING, self._location),
+            np.where(missing, np.uint64(0), offsets_of(self._offset)),
+            np.where(missing, zero, self._length),
+        ).compacted()
+
+    def _with(self, location: npt.NDArray[np.uint32], offset: Offsets, length: Column) -> Self:
+        return self.from_columns(self._locations, location, offset, length, self._inline)
+
+    def compacted(self) -> Self:
+        """Return the same references without locations and inline bytes that no chunk uses."""
+        if len(self._locations) < 2 and not self._inline:
+            return self
+        codes = np.unique(thin(self._location))
+        used = codes[codes < INLINE]
+        if len(used) == len(self._locations) and not self._inline:
+            return self
+        table = np.zeros(len(self._locations) + 1, np.uint32)
+        table[used] = np.arange(len(used), dtype=np.uint32)
+        narrow = thin(self._location)
+        real = narrow < INLINE
+        renumbered = np.where(real, table[np.where(real, narrow, 0)], narrow)
+        offset, inline = self._compact_inline()
+        return self.from_columns(
+            tuple(self._locations[code] for code in used),
+            np.broadcast_to(renumbered, self._location.shape),
+            offset,
+            self._length,
+            inline,
+        )
+
+    def _compact_inline(self) -> tuple[Offsets, bytes]:
+        held = self._location == INLINE
+        sizes = self._length[held].astype(np.int64)
+        if int(sizes.sum()) >= len(self._inline):
+            return self._offset, self._inline
+        offset = offsets_of(self._offset).copy()
+        data = gathered(self._inline, offset[held].astype(np.int64), sizes).tobytes()
+        offset[held] = np.cumsum(sizes) - sizes
+        return offset, data
+
+    def rename_paths(self, new: str | Callable[[str], str]) -> Self:
+        """Return a manifest whose locations are renamed; missing and inline chunks stay as they are.
+
+        `new` is the URL for every reference, or a function from old URL to new. What is known of
+        the files stays with them: renaming says that the same files lie elsewhere.
         """
         rename = (lambda _: new) if isinstance(new, str) else new
+        return self.with_locations(
+            tuple(replace(location, url=rename(location.url)) for location in self._locations)
+        )
+
+    def with_locations(self, locations: tuple[Location, ...]) -> Self:
+        """Return the same references to other files: as many as before, in the same order.
+
+        Raises ValueError if their number differs.
+        """
+        if len(locations) != len(self._locations):
+            raise ValueError(f"{len(locations)} locations in place of {len(self._locations)}")
         return self.from_columns(
-            tuple(replace(location, url=rename(location.url)) for location in self._locations),
-            self._location,
-            self._offset,
-            self._length,
-            self._inline,
+            locations, self._location, self._offset, self._length, self._inline
+        )
+
+    def elementwise_eq(self, other: ChunkManifest) -> npt.NDArray[np.bool_]:
+        """Say for each chunk whether both manifests refer to the same bytes.
+
+        Raises ValueError if the chunk grids differ in shape.
+        """
+        if self.shape_chunk_grid != other.shape_chunk_grid:
+            raise ValueError(
+                f"chunk grids of {self.shape_chunk_grid} and {other.shape_chunk_grid} chunks"
+            )
+        return cells_equal(self, other)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ChunkManifest):
+            return NotImplemented
+        return self.shape_chunk_grid == other.shape_chunk_grid and bool(
+            thin(cells_equal(self, other)).all()
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def dict(self) -> dict[str, dict[str, Any]]:
+        """Return every chunk that is not missing as `{"0.0": {"path", "offset", "length"}}`.
+
+        Inline chunks have the path `"__inlined__"` and their bytes under `"data"`.
+        """
+        return {key_of_index(index): entry for index, entry in iter_entries(self)}
+
+    def get_entry(self, indices: tuple[int, ...]) -> dict[str, Any] | None:
+        """Return one chunk's entry by its grid index; None where it is missing."""
+        return entry_at(self, indices)
+
+    def iter_refs(self) -> Iterator[tuple[tuple[int, ...], dict[str, Any]]]:
+        """Yield the grid index and the entry of every chunk that is not missing, in C order."""
+        return iter_entries(self)
+
+    def iter_nonempty_paths(self) -> Iterator[str]:
+        """Yield the URL of every chunk that lies in a file, in C order."""
+        real = self._location[self._location < INLINE]
+        return (self._locations[code].url for code in real.tolist())
+
+    def __getitem__(self, key: str) -> dict[str, Any]:
+        entry = entry_at(self, index_of_key(key))
+        if entry is None:
+            raise KeyError(key)
+        return entry
+
+    def __len__(self) -> int:
+        return self._location.size
+
+    def keys(self) -> KeysView[str]:
+        """The keys of `dict()`."""
+        return self.dict().keys()
+
+    def values(self) -> ValuesView[Any]:
+        """The entries of `dict()`."""
+        return self.dict().values()
+
+    def items(self) -> ItemsView[str, Any]:
+        """The items of `dict()`."""
+        return self.dict().items()
+
+    def __repr__(self) -> str:
+        return f"ChunkManifest<shape={self.shape_chunk_grid}>"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        offset = self._offset if isinstance(self._offset, AffineRun) else thin(self._offset)
+        columns = (thin(self._location), offset, thin(self._length))
+        return (
+            _rebuilt,
+            (type(self), self.shape_chunk_grid, self._locations, *columns, self._inline),
         )
 
 
-def narrowed(length: Column) -> Column:
-    """Return lengths as uint32 where every one fits, keeping stride-0 columns at no cost."""
-    if length.dtype == np.uint32:
-        return length
-    if length.size == 0 or int(length.max()) < 2**32:
-        if length.size and not any(length.strides):
-            return np.broadcast_to(np.uint32(length.flat[0]), length.shape)
-        return length.astype(np.uint32)
-    return length
+def _rebuilt(
+    kind: type[ChunkManifest],
+    shape: tuple[int, ...],
+    locations: tuple[Location, ...],
+    location: npt.NDArray[np.uint32],
+    offset: Offsets,
+    length: Column,
+    inline: bytes,
+) -> ChunkManifest:
+    return kind.from_columns(
+        locations,
+        np.broadcast_to(location, shape),
+        offset if isinstance(offset, AffineRun) else np.broadcast_to(offset, shape),
+        np.broadcast_to(length, shape),
+        inline,
+    )
 
 
-def _frozen[A: npt.NDArray[Any]](column: A) -> A:
-    if column.flags.writeable:
-        column = column.view()
-        column.flags.writeable = False
-    return column
+def _check_sparse(cells: int, rows: int, width: int, bytes_present: int | None) -> None:
+    present = bytes_present if bytes_present is not None else 0
+    allowed = SPARSE_FREE_BYTES + SPARSE_BYTES_PER_FILE_BYTE * present
+    if cells * width > allowed and rows * _SPARSE_CELLS_PER_ROW < cells:
+        raise UnsupportedFeatureError(
+            f"a chunk grid of {cells} cells of which {rows} are stored would need "
+            f"{cells * width} bytes of memory; at most {allowed} are spent on it"
+        )

@@ -31,20 +31,30 @@ def answer_from(content: memoryview, requests: Sequence[ByteRange | ByteBlocks])
 
 
 def gather_blocks(content: memoryview, blocks: ByteBlocks) -> npt.NDArray[np.uint8]:
-    """Copy `blocks` out of `content`, the whole file: uint8 `(n, size)`, zeros past the end."""
+    """Copy `blocks` out of `content`, the whole file: uint8 `(n, size)`, zeros past the end.
+
+    Raises `CorruptFileError` for malformed or absurdly large blocks.
+    """
     check_blocks(blocks)
     check_total(len(blocks.starts) * blocks.size, len(content))
-    file = np.frombuffer(content, np.uint8)
+    return gather(np.frombuffer(content, np.uint8), blocks)
+
+
+def gather(file: npt.NDArray[np.uint8], blocks: ByteBlocks) -> npt.NDArray[np.uint8]:
+    """Copy `blocks` out of the bytes `file`: uint8 `(n, size)`, zeros past its end.
+
+    Unchecked: no start may be negative, and the answer is allocated whatever its size.
+    """
     if blocks.size == 0 or len(file) < blocks.size:
         return _gather_padded(file, blocks)
     last = len(file) - blocks.size
     if not len(blocks.starts) or int(blocks.starts.max()) <= last:
         return windows(file, blocks.size)[blocks.starts]
     out = np.empty((len(blocks.starts), blocks.size), np.uint8)
-    inside = blocks.starts <= last
-    out[inside] = windows(file, blocks.size)[blocks.starts[inside]]
-    tail = ByteBlocks(blocks.starts[~inside] - (last + 1), blocks.size)
-    out[~inside] = _gather_padded(file[last + 1 :], tail)
+    crossing = blocks.starts > last
+    out[~crossing] = windows(file, blocks.size)[blocks.starts[~crossing]]
+    tail = ByteBlocks(blocks.starts[crossing] - (last + 1), blocks.size)
+    out[crossing] = _gather_padded(file[last + 1 :], tail)
     return out
 
 

@@ -18,11 +18,20 @@ from typing import Any
 
 from virtualizarr.errors import SourceError
 
+MAX_REQUESTS = 256
+MAX_BATCHES = 24
 _THREADS = 64
 
 
 class BackgroundLoop:
-    """An event loop that is started when first needed, and anew in a child process."""
+    """An event loop that is started when first needed, and anew in a child process.
+
+    `slots` and `batches` bound what is in flight for all sources together; they are acquired on
+    this loop only.
+    """
+
+    slots: asyncio.Semaphore
+    batches: asyncio.Semaphore
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -72,6 +81,8 @@ class BackgroundLoop:
                 )
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
+                self.slots = asyncio.Semaphore(MAX_REQUESTS)
+                self.batches = asyncio.Semaphore(MAX_BATCHES)
                 self._thread = threading.Thread(
                     target=_serve, args=(self._loop,), name="virtualizarr-requests", daemon=True
                 )

@@ -7,8 +7,8 @@ The canonical URL is what manifests record:
 - web: `http(s)://host/path`, a query kept unless it carries credentials.
 
 The path is percent-encoded where RFC 3986 (section 3.3) demands it, so `s3://b/a b.nc` and
-`s3://b/a%20b.nc` are one file. What is already encoded stays; a stray `%` becomes `%25`. Object keys
-and file names have no query: there `?` and `#` are part of the name. Pure; no I/O here.
+`s3://b/a%20b.nc` are one file. What is already encoded stays; a stray `%` becomes `%25`. Object
+keys and file names have no query: there `?` and `#` are part of the name. Pure; no I/O here.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import os
 import re
 import sys
 from typing import NamedTuple
-from urllib.parse import parse_qsl, quote_from_bytes, unquote_to_bytes
+from urllib.parse import parse_qsl, quote, quote_from_bytes, unquote_to_bytes
 
 from virtualizarr.errors import SourceError, UnsupportedFeatureError
 
@@ -56,20 +56,20 @@ def normalize_url(url: str | os.PathLike[str]) -> str:
         return file_url(os.fspath(url))
     if not url:
         raise SourceError("the URL is empty")
+    if "::" in url.partition("://")[0] and "://" in url:
+        raise UnsupportedFeatureError("chained URLs are not supported", url=redact(url))
     if (match := _URL.fullmatch(url)) is None:
         if url.startswith("file:"):
             return _file(url.removeprefix("file:"))
         return file_url(os.path.expanduser(url))
     scheme, authority, rest = match.groups()
     scheme = _ALIASES.get(scheme.lower(), scheme.lower())
-    if "::" in url.split("://", 1)[0]:
-        raise UnsupportedFeatureError("chained URLs are not supported", url=redact(url))
     if scheme == "file":
         return _file(f"//{authority}{rest}")
     _refuse_password(scheme, authority, url)
     if scheme in WEB_SCHEMES:
         return _web(scheme, authority, rest)
-    return f"{scheme}://{authority}{_encode(rest)}"
+    return f"{scheme}://{authority}{quote_from_bytes(unquote_to_bytes(rest), _PATH_SAFE)}"
 
 
 def file_url(path: str) -> str:
@@ -140,7 +140,7 @@ def _drive(path: str) -> str:
 
 
 def _refuse_password(scheme: str, authority: str, url: str) -> None:
-    user, at, _ = authority.rpartition("@")
+    _, at, _ = authority.rpartition("@")
     if not at:
         return
     if scheme.startswith("abfs") and _HADOOP_AUTHORITY.fullmatch(authority):
@@ -160,10 +160,5 @@ def _web(scheme: str, authority: str, rest: str) -> str:
             " into every reference; give credentials as storage_options or through a registry",
             url=redact(f"{scheme}://{authority}{path}"),
         )
-    return f"{scheme}://{authority.lower()}{_encode(path)}{mark if query else ''}{query}"
-
-
-def _encode(path: str) -> str:
-    """Percent-encode what a path may not hold; encoded bytes stay as they are."""
-    whole = _STRAY_PERCENT.sub("%25", path)
-    return quote_from_bytes(whole.encode("utf-8", "surrogateescape"), f"{_PATH_SAFE}%")
+    encoded = quote(_STRAY_PERCENT.sub("%25", path), f"{_PATH_SAFE}%")
+    return f"{scheme}://{authority.lower()}{encoded}{mark if query else ''}{query}"

@@ -1,4 +1,4 @@
-"""Messages of a dataset: dataspace, fill value, filter pipeline, layout, external files (IV.A.2)."""
+"""Messages of a dataset: dataspace, fill value, filters, layout, external files (IV.A.2)."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Literal, NamedTuple
 
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
 from virtualizarr.parsers.hdf5.decode_fields import (
@@ -40,7 +41,17 @@ from virtualizarr.parsers.hdf5.layout_datatype import (
 )
 
 MAX_DEPTH = 32
+MAX_RANK = 32
 _CACHED_BODY = 1024  # bytes: longer messages are decoded anew, so that the cache stays small
+
+
+class _Head(NamedTuple):
+    """The eight bytes every datatype starts with, and how deep in others it is."""
+
+    size: int
+    bits: int  # Class Bit Field
+    version: int
+    depth: int
 
 
 def decode_datatype(body: bytes) -> Datatype:
@@ -69,7 +80,7 @@ def _datatype(body: bytes, at: int, depth: int) -> tuple[Datatype, int]:
         raise UnsupportedFeatureError(f"datatype class {kind}")
     if size == 0:
         raise CorruptFileError("a datatype of zero bytes")
-    return decode(body, at + 8, size, bits, version, depth + 1)
+    return decode(body, at + 8, _Head(size, bits, version, depth + 1))
 
 
 def _order(bits: int) -> ByteOrder:
@@ -83,24 +94,20 @@ def _bit_field(body: bytes, at: int, size: int) -> tuple[int, int]:
     return offset, precision
 
 
-def _fixed_point(
-    body: bytes, at: int, size: int, bits: int, version: int, depth: int
-) -> tuple[Datatype, int]:
-    offset, precision = _bit_field(body, at, size)
-    return FixedPoint(size, _order(bits), bool(bits & 8), offset, precision), at + 4
+def _fixed_point(body: bytes, at: int, head: _Head) -> tuple[Datatype, int]:
+    offset, precision = _bit_field(body, at, head.size)
+    return FixedPoint(head.size, _order(head.bits), bool(head.bits & 8), offset, precision), at + 4
 
 
-def _floating_point(
-    body: bytes, at: int, size: int, bits: int, version: int, depth: int
-) -> tuple[Datatype, int]:
-    offset, precision = _bit_field(body, at, size)
+def _floating_point(body: bytes, at: int, head: _Head) -> tuple[Datatype, int]:
+    offset, precision = _bit_field(body, at, head.size)
     orders = {0: ByteOrder.LITTLE, 1: ByteOrder.BIG, 0x41: ByteOrder.VAX}
-    order = orders.get(bits & 0x41)
+    order = orders.get(head.bits & 0x41)
     if order is None:
-        raise CorruptFileError(f"floating-point byte order bits {bits & 0x41:#x}")
+        raise CorruptFileError(f"floating-point byte order bits {head.bits & 0x41:#x}")
     return (
         FloatingPoint(
-            size,
+            head.size,
             order,
             offset,
             precision,
@@ -109,17 +116,15 @@ def _floating_point(
             mantissa_location=body[at + 6],
             mantissa_size=body[at + 7],
             exponent_bias=u32(body, at + 8)[0],
-            sign_location=bits >> 8 & 0xFF,
-            normalization=bits >> 4 & 3,
+            sign_location=head.bits >> 8 & 0xFF,
+            normalization=head.bits >> 4 & 3,
         ),
         at + 12,
     )
 
 
-def _time(
-    body: bytes, at: int, size: int, bits: int, version: int, depth: int
-) -> tuple[Datatype, int]:
-    return Time(size, _order(bits), u16(body, at)[0]), at + 2
+def _time(body: bytes, at: int, head: _Head) -> tuple[Datatype, int]:
+    return Time(head.size, _order(head.bits), u16(body, at)[0]), at + 2
 
 
 def _padding(bits: int) -> Padding:
@@ -134,24 +139,18 @@ def _character_set(bits: int) -> CharacterSet:
     return CharacterSet(bits)
 
 
-def _string(
-    body: bytes, at: int, size: int, bits: int, version: int, depth: int
-) -> tuple[Datatype, int]:
-    return String(size, _padding(bits & 15), _character_set(bits >> 4 & 15)), at
+def _string(_: bytes, at: int, head: _Head) -> tuple[Datatype, int]:
+    return String(head.size, _padding(head.bits & 15), _character_set(head.bits >> 4 & 15)), at
 
 
-def _bitfield(
-    body: bytes, at: int, size: int, bits: int, version: int, depth: int
-) -> tuple[Datatype, int]:
-    offset, precision = _bit_field(body, at, size)
-    return Bitfield(size, _order(bits), offset, precision), at + 4
+def _bitfield(body: bytes, at: int, head: _Head) -> tuple[Datatype, int]:
+    offset, precision = _bit_field(body, at, head.size)
+    return Bitfield(head.size, _order(head.bits), offset, precision), at + 4
 
 
-def _opaque(
-    body: bytes, at: int, size: int, bits: int, version: int, depth: int
-) -> tuple[Datatype, int]:
-    length = bits & 0xFF
-    return Opaque(size, text(take(body, at, length).split(b"\0", 1)[0])), at + length
+def _opaque(body: bytes, at: int, head: _Head) -> tuple[Datatype, int]:
+    length = head.bits & 0xFF
+    return Opaque(head.size, text(take(body, at, length).split(b"\0", 1)[0])), at + length
 
 
 def _name(body: bytes, at: int, version: int) -> tuple[str, int]:
@@ -159,94 +158,90 @@ def _name(body: bytes, at: int, version: int) -> tuple[str, int]:
     return name, end if version >= 3 else at + padded(end - at)
 
 
-def _compound(
-    body: bytes, at: int, size: int, bits: int, version: int, depth: int
-) -> tuple[Datatype, int]:
+def _compound(body: bytes, at: int, head: _Head) -> tuple[Datatype, int]:
     members = []
-    offset_size = encoded_size(size) if version >= 3 else 4
-    for _ in range(bits & 0xFFFF):
-        name, at = _name(body, at, version)
+    offset_size = encoded_size(head.size) if head.version >= 3 else 4
+    for _ in range(head.bits & 0xFFFF):
+        name, at = _name(body, at, head.version)
         offset = unsigned(body, at, offset_size)
         at += offset_size
         shape: tuple[int, ...] = ()
-        if version == 1:
+        if head.version == 1:
             rank = body[at]
             if rank > 4:
                 raise CorruptFileError(f"a compound member of {rank} dimensions (at most 4)")
             shape = tuple(u32(body, at + 12 + 4 * i)[0] for i in range(rank))
             at += 28
-        datatype, at = _datatype(body, at, depth)
+        datatype, at = _datatype(body, at, head.depth)
         if shape:
             datatype = Array(datatype.size * math.prod(shape), datatype, shape)
-        if offset + datatype.size > size:
+        if offset + datatype.size > head.size:
             raise CorruptFileError(f"compound member {name!r} passes the end of its element")
         members.append(Member(name, offset, datatype))
     if len({member.name for member in members}) != len(members):
         raise CorruptFileError("two members of a compound have one name")
-    return Compound(size, tuple(members)), at
+    return Compound(head.size, tuple(members)), at
 
 
-def _reference(
-    body: bytes, at: int, size: int, bits: int, version: int, depth: int
-) -> tuple[Datatype, int]:
-    if bits & 15 > 4:
-        raise CorruptFileError(f"reference type {bits & 15}")
-    return Reference(size, ReferenceType(bits & 15)), at
+def _reference(_: bytes, at: int, head: _Head) -> tuple[Datatype, int]:
+    if head.bits & 15 > 4:
+        raise CorruptFileError(f"reference type {head.bits & 15}")
+    return Reference(head.size, ReferenceType(head.bits & 15)), at
 
 
-def _enumerated(
-    body: bytes, at: int, size: int, bits: int, version: int, depth: int
-) -> tuple[Datatype, int]:
-    base, at = _datatype(body, at, depth)
-    if not isinstance(base, FixedPoint) or base.size != size:
-        raise CorruptFileError("an enumeration whose base is not an integer of its size")
-    count = bits & 0xFFFF
+def _enumerated(body: bytes, at: int, head: _Head) -> tuple[Datatype, int]:
+    base, at = _datatype(body, at, head.depth)
+    if not isinstance(base, FixedPoint) or base.size != head.size:
+        raise CorruptFileError("an enumeration whose base is not an integer of its head.size")
+    count = head.bits & 0xFFFF
     names = []
     for _ in range(count):
-        name, at = _name(body, at, version)
+        name, at = _name(body, at, head.version)
         names.append(name)
-    raw = take(body, at, count * size)
-    order = "big" if base.byte_order is ByteOrder.BIG else "little"
+    raw = take(body, at, count * head.size)
+    order: Literal["big", "little"] = "big" if base.byte_order is ByteOrder.BIG else "little"
     values = tuple(
-        int.from_bytes(raw[i : i + size], order, signed=base.signed)  # type: ignore[arg-type]
-        for i in range(0, count * size, size)
+        int.from_bytes(raw[i : i + head.size], order, signed=base.signed)
+        for i in range(0, count * head.size, head.size)
     )
-    return Enumerated(size, base, tuple(names), values), at + count * size
+    return Enumerated(head.size, base, tuple(names), values), at + count * head.size
 
 
-def _variable_length(
-    body: bytes, at: int, size: int, bits: int, version: int, depth: int
-) -> tuple[Datatype, int]:
-    if bits & 15 > 1 or size not in (10, 12, 16):
-        raise CorruptFileError(f"variable-length type {bits & 15} of {size} bytes")
-    base, at = _datatype(body, at, depth)
-    padding, character_set = _padding(bits >> 4 & 15), _character_set(bits >> 8 & 15)
-    return VariableLength(size, base, bool(bits & 1), padding, character_set), at
+def _variable_length(body: bytes, at: int, head: _Head) -> tuple[Datatype, int]:
+    if head.bits & 15 > 1 or head.size not in (10, 12, 16):
+        raise CorruptFileError(f"variable-length type {head.bits & 15} of {head.size} bytes")
+    base, at = _datatype(body, at, head.depth)
+    padding, character_set = _padding(head.bits >> 4 & 15), _character_set(head.bits >> 8 & 15)
+    return VariableLength(head.size, base, bool(head.bits & 1), padding, character_set), at
 
 
-def _array(
-    body: bytes, at: int, size: int, bits: int, version: int, depth: int
-) -> tuple[Datatype, int]:
+def _array(body: bytes, at: int, head: _Head) -> tuple[Datatype, int]:
     rank = body[at]
-    at += 1 if version >= 3 else 4
+    if rank > MAX_RANK:
+        raise CorruptFileError(f"an array datatype of {rank} dimensions (at most {MAX_RANK})")
+    at += 1 if head.version >= 3 else 4
     shape = tuple(u32(body, at + 4 * i)[0] for i in range(rank))
-    at += 4 * rank * (1 if version >= 3 else 2)
-    base, at = _datatype(body, at, depth)
-    if base.size * math.prod(shape) != size:
-        raise CorruptFileError(f"an array datatype of {size} bytes and shape {shape}")
-    return Array(size, base, shape), at
+    at += 4 * rank * (1 if head.version >= 3 else 2)
+    base, at = _datatype(body, at, head.depth)
+    if base.size * math.prod(shape) != head.size:
+        raise CorruptFileError(f"an array datatype of {head.size} bytes and shape {shape}")
+    if _array_rank(base) + rank > MAX_RANK:
+        raise UnsupportedFeatureError(f"nested array datatypes of more than {MAX_RANK} dimensions")
+    return Array(head.size, base, shape), at
 
 
-def _complex(
-    body: bytes, at: int, size: int, bits: int, version: int, depth: int
-) -> tuple[Datatype, int]:
-    base, at = _datatype(body, at, depth)
-    if 2 * base.size != size:
-        raise CorruptFileError(f"a complex number of {size} bytes of parts of {base.size}")
-    return Complex(size, base), at
+def _array_rank(datatype: Datatype) -> int:
+    return len(datatype.shape) + _array_rank(datatype.base) if isinstance(datatype, Array) else 0
 
 
-type _Decoder = Callable[[bytes, int, int, int, int, int], tuple[Datatype, int]]
+def _complex(body: bytes, at: int, head: _Head) -> tuple[Datatype, int]:
+    base, at = _datatype(body, at, head.depth)
+    if 2 * base.size != head.size:
+        raise CorruptFileError(f"a complex number of {head.size} bytes of parts of {base.size}")
+    return Complex(head.size, base), at
+
+
+type _Decoder = Callable[[bytes, int, _Head], tuple[Datatype, int]]
 _CLASSES: dict[int, _Decoder] = {
     0: _fixed_point,
     1: _floating_point,

@@ -104,7 +104,9 @@ def lookup3(data: bytes) -> int:
     whole = max(0, (len(data) - 1) // 12)
     words = struct.unpack_from(f"<{3 * whole}I", data)
     for i in range(0, 3 * whole, 3):
-        a, b, c = _mix((a + words[i]) & _MASK, (b + words[i + 1]) & _MASK, (c + words[i + 2]) & _MASK)
+        a, b, c = _mix(
+            (a + words[i]) & _MASK, (b + words[i + 1]) & _MASK, (c + words[i + 2]) & _MASK
+        )
     tail = data[12 * whole :]
     if not tail:
         return c
@@ -143,4 +145,3 @@ def _final(a: int, b: int, c: int) -> int:
     a = ((a ^ c) - _rotate(c, 4)) & _MASK
     b = ((b ^ a) - _rotate(a, 14)) & _MASK
     return ((c ^ b) - _rotate(b, 24)) & _MASK
-

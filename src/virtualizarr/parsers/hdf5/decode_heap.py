@@ -118,7 +118,7 @@ def decode_fractal_heap(buffer: bytes, at: int, sizes: Sizes) -> FractalHeap:
     length, offset = sizes.length, sizes.offset
     filter_length = u16(buffer, 7)[0]
     huge = 14 + length
-    table = huge + 2 * offset + 10 * length
+    table = huge + 2 * offset + 9 * length
     root = table + 6 + 2 * length
     root_size, mask, filters = None, 0, ()
     if filter_length:

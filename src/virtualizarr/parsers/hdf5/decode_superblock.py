@@ -17,7 +17,9 @@ from virtualizarr.parsers.hdf5.decode_fields import (
 from virtualizarr.parsers.hdf5.layout import SharedMessageIndex, Sizes, Superblock
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
-SUPERBLOCK_SIZE = 96  # bytes: the longest, version 1 with 8-byte offsets, is 100 with its root entry
+SUPERBLOCK_SIZE = (
+    96  # bytes: the longest, version 1 with 8-byte offsets, is 100 with its root entry
+)
 DRIVERS = {
     b"NCSAfami": "a member of a 'family' file set",
     b"NCSAmult": "a member of a 'multi' file set",

@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
+from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError, VirtualizeError
 from virtualizarr.parsers.hdf5.decode_fields import UNDEFINED, text
 from virtualizarr.parsers.hdf5.layout import Dataspace, DataspaceType, Sizes
 from virtualizarr.parsers.hdf5.layout_datatype import (
     Array,
     Compound,
     Datatype,
-    Enumerated,
     FixedPoint,
     FloatingPoint,
     Padding,
@@ -33,27 +32,33 @@ type Values = npt.NDArray[Any]
 
 @dataclass(slots=True)
 class HeapObjects:
-    """Global heap collections read so far; `wanted` gathers those a decoding missed."""
+    """Global heap collections read so far; `wanted` gathers those that were missed.
+
+    `misses` counts the misses: a decoding during which it grew gave no value.
+    """
 
     sizes: Sizes
-    collections: dict[int, dict[int, bytes]] = field(default_factory=dict)
+    collections: dict[int, dict[int, bytes] | VirtualizeError] = field(default_factory=dict)
     wanted: set[int] = field(default_factory=set)
+    misses: int = 0
 
     def object(self, address: int, index: int) -> bytes | None:
-        """Return an object's bytes; `address` is as stored. None: its collection is wanted."""
-        where = address + self.sizes.base
-        collection = self.collections.get(where)
+        """Return an object's bytes; `address` is absolute. None: its collection is wanted."""
+        collection = self.collections.get(address)
         if collection is None:
-            self.wanted.add(where)
+            self.wanted.add(address)
+            self.misses += 1
             return None
+        if isinstance(collection, VirtualizeError):
+            raise collection
         found = collection.get(index)
         if found is None:
-            raise CorruptFileError(f"global heap collection has no object {index}", at=where)
+            raise CorruptFileError(f"global heap collection has no object {index}", at=address)
         return found
 
 
 def decode_value(datatype: Datatype, dataspace: Dataspace, raw: bytes, heaps: HeapObjects) -> Any:
-    """Return the value of `raw`; meaningless if `heaps.wanted` is not empty afterwards."""
+    """Return the value of `raw`; no value if `heaps.misses` grew meanwhile."""
     if dataspace.type is DataspaceType.SCALAR:
         if len(raw) < datatype.size:
             raise CorruptFileError(f"a value of {datatype.size} bytes in {len(raw)}")
@@ -73,6 +78,8 @@ def decode_value(datatype: Datatype, dataspace: Dataspace, raw: bytes, heaps: He
 
 def decode_elements(datatype: Datatype, count: int, raw: bytes, heaps: HeapObjects) -> Values:
     """Return `count` elements, shape (count, ...), of which `raw` holds the bytes."""
+    if isinstance(datatype, String):
+        return _strings(datatype, count, raw)
     decode = _DECODERS.get(type(datatype))
     return _plain(datatype, count, raw) if decode is None else decode(datatype, count, raw, heaps)
 
@@ -90,7 +97,7 @@ def _string(raw: bytes, padding: Padding) -> str:
     return text(raw.rstrip(b"\0" if padding is Padding.NULL_PAD else b" "))
 
 
-def _strings(datatype: String, count: int, raw: bytes, heaps: HeapObjects) -> Values:
+def _strings(datatype: String, count: int, raw: bytes) -> Values:
     size, padding = datatype.size, datatype.padding
     return _objects([_string(raw[i * size : (i + 1) * size], padding) for i in range(count)])
 
@@ -104,7 +111,9 @@ def _objects(items: list[Any]) -> Values:
     return values
 
 
-_DESCRIPTORS = {size: struct.Struct(f"<I{code}I") for size, code in ((10, "H"), (12, "I"), (16, "Q"))}
+_DESCRIPTORS = {
+    size: struct.Struct(f"<I{code}I") for size, code in ((10, "H"), (12, "I"), (16, "Q"))
+}
 
 
 def _heap_bytes(
@@ -113,7 +122,7 @@ def _heap_bytes(
     length, address, index = _DESCRIPTORS[datatype.size].unpack_from(raw, at)
     if length == 0 or address == 0 or address == UNDEFINED[datatype.size - 8]:
         return b"", 0
-    found = heaps.object(address, index)
+    found = heaps.object(address + heaps.sizes.base, index)
     if found is None:
         return b"", 0
     if length * datatype.base.size > len(found):
@@ -157,10 +166,6 @@ def _array(datatype: Array, count: int, raw: bytes, heaps: HeapObjects) -> Value
     return inner.reshape(count, *datatype.shape, *inner.shape[1:])
 
 
-def _enumerated(datatype: Enumerated, count: int, raw: bytes, heaps: HeapObjects) -> Values:
-    return _plain(datatype.base, count, raw)
-
-
 def _compound(datatype: Compound, count: int, raw: bytes, heaps: HeapObjects) -> Values:
     if all(type(member.datatype) in _NUMBERS for member in datatype.members):
         return _plain(datatype, count, raw)
@@ -184,10 +189,8 @@ def _compound(datatype: Compound, count: int, raw: bytes, heaps: HeapObjects) ->
 
 _NUMBERS = frozenset([FixedPoint, FloatingPoint])
 _DECODERS: dict[type[Datatype], Callable[[Any, int, bytes, HeapObjects], Values]] = {
-    String: _strings,
     VariableLength: _variable,
     Reference: _references,
     Array: _array,
-    Enumerated: _enumerated,
     Compound: _compound,
 }

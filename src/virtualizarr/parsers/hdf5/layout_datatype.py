@@ -50,10 +50,9 @@ class Datatype:
         """Return the dtype that reads the stored bytes as they are; None if numpy has none."""
         return None
 
-    @property
-    def name(self) -> str:
-        """What to call the type in a message."""
-        return type(self).__name__
+    def describe(self) -> str:
+        """Return what to call the type in a message."""
+        return f"{type(self).__name__} of {self.size} bytes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +118,7 @@ class String(Datatype):
     character_set: CharacterSet
 
     def numpy_dtype(self) -> np.dtype[Any] | None:
-        return np.dtype(f"S{self.size}")
+        return np.dtype(f"S{self.size}") if self.size <= _MOST else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +142,7 @@ class Opaque(Datatype):
     tag: str
 
     def numpy_dtype(self) -> np.dtype[Any] | None:
-        return np.dtype(f"V{self.size}")
+        return np.dtype(f"V{self.size}") if self.size <= _MOST else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +162,7 @@ class Compound(Datatype):
 
     def numpy_dtype(self) -> np.dtype[Any] | None:
         formats = [member.datatype.numpy_dtype() for member in self.members]
-        if any(each is None for each in formats):
+        if self.size > _MOST or any(each is None for each in formats):
             return None
         return np.dtype(
             {
@@ -180,6 +179,9 @@ class Reference(Datatype):
     """Class 7."""
 
     type: ReferenceType
+
+    def describe(self) -> str:
+        return f"{self.type.name.lower()} references of {self.size} bytes"
 
     def numpy_dtype(self) -> np.dtype[Any] | None:
         """Return the unsigned integer of an OBJECT reference: an address relative to the base."""
@@ -233,7 +235,7 @@ class Array(Datatype):
 
     def numpy_dtype(self) -> np.dtype[Any] | None:
         base = self.base.numpy_dtype()
-        return None if base is None else np.dtype((base, self.shape))
+        return None if base is None or self.size > _MOST else np.dtype((base, self.shape))
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,4 +258,5 @@ IEEE_754 = {
     4: (0, 32, 23, 8, 0, 23, 127, 31, 2),
     8: (0, 64, 52, 11, 0, 52, 1023, 63, 2),
 }
+_MOST = 0x7FFFFFFF  # bytes of the largest dtype numpy can make
 _PREFIX = {ByteOrder.LITTLE: "<", ByteOrder.BIG: ">"}

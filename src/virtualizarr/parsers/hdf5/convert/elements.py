@@ -4,115 +4,207 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from virtualizarr.codecs.base import ForeignCodec
+from virtualizarr.codecs.precision import Precision
+from virtualizarr.codecs.record import COPY, CUT, STRIP, SWAP, Record
 from virtualizarr.errors import UnsupportedFeatureError
-from virtualizarr.model.dtypes import STRING
+from virtualizarr.model.dtypes import STRING, endian_of
+from virtualizarr.model.metadata import CodecJson
 from virtualizarr.parsers.hdf5.layout_datatype import (
     Array,
     Bitfield,
+    ByteOrder,
     Complex,
     Compound,
     Datatype,
     Enumerated,
     FixedPoint,
     FloatingPoint,
+    Member,
     Opaque,
+    Padding,
     Reference,
     String,
     Time,
     VariableLength,
 )
 
+type Piece = tuple[int, int, int, str]
+
 COMPLEX_NAMES = (("r", "i"), ("re", "im"), ("real", "imag"), ("real", "imaginary"))
-"""Names of the two members by which a compound is known for a complex number."""
+"""Names of two members by which a compound is known for a complex number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Element:
     """One element as Zarr sees it.
 
-    `dtype` is the numpy dtype of the stored bytes, byte order and all (`StringDType` for text in the
-    heap); `axes` are the axes of an array datatype, which become trailing axes of the Zarr array.
+    `dtype` is the numpy dtype, byte order and all, of what `foreign` makes of the stored bytes
+    (`StringDType` for text in the heap); `axes` are the axes of an array datatype, which become
+    trailing axes of the Zarr array. `foreign` are our codecs for what libhdf5 would convert on
+    reading, in the order they decode.
     """
 
     dtype: np.dtype[Any]
     axes: tuple[int, ...] = ()
+    foreign: tuple[ForeignCodec, ...] = ()
 
     @property
     def in_heap(self) -> bool:
         """Whether the values lie in the global heap, so that references to chunks cannot give them."""
         return self.dtype.kind == "T"
 
+    @property
+    def codecs(self) -> tuple[CodecJson, ...]:
+        """The Zarr codecs that stand behind `bytes`, in the order they encode."""
+        return tuple(
+            {"name": codec.name, "configuration": codec.configuration()}
+            for codec in reversed(self.foreign)
+        )
 
+    def values(self, stored: bytes) -> npt.NDArray[Any]:
+        """Decode whole elements, 1-D; the axes of array elements are not restored."""
+        data = np.frombuffer(stored, np.uint8)
+        for codec in self.foreign:
+            data = codec.decode(data, None)
+        return np.frombuffer(data, self.dtype)
+
+
+@lru_cache(maxsize=1024)
 def element_of(datatype: Datatype) -> Element:
     """Return the Zarr element of a datatype.
 
-    Bitfields become unsigned integers, enumerations their integers (h5py's FALSE/TRUE becomes bool),
-    opaque data raw bytes, pairs of floats named `r` and `i` complex numbers, fixed strings numpy's
-    `S` with any space padding kept. Raises UnsupportedFeatureError naming what Zarr cannot hold.
+    Bitfields become unsigned integers, enumerations their integers (h5py's FALSE/TRUE bool), opaque
+    data raw bytes, pairs of floats named `r` and `i` complex numbers, fixed strings numpy's `S`
+    without their padding. Raises UnsupportedFeatureError naming what Zarr cannot hold.
     """
     if isinstance(datatype, Array):
         inner = element_of(datatype.base)
         if inner.in_heap:
             raise UnsupportedFeatureError("arrays of variable-length strings as elements")
-        return Element(inner.dtype, datatype.shape + inner.axes)
-    for kind, convert in _CONVERT.items():
-        if isinstance(datatype, kind):
-            return Element(convert(datatype))
-    raise UnsupportedFeatureError(f"HDF5 datatype {datatype.name}")
+        return Element(inner.dtype, datatype.shape + inner.axes, inner.foreign)
+    convert = _CONVERT.get(type(datatype))
+    if convert is None:
+        raise UnsupportedFeatureError(f"elements of type {describe(datatype)}")
+    return convert(datatype)
 
 
-def _number(datatype: Datatype) -> np.dtype[Any]:
+def _plain(datatype: Datatype) -> Element:
     dtype = datatype.numpy_dtype()
     if dtype is None:
-        raise UnsupportedFeatureError(f"numbers stored as {describe(datatype)}")
-    return dtype
+        raise UnsupportedFeatureError(f"elements of type {describe(datatype)}")
+    return Element(dtype)
 
 
-def _enumerated(datatype: Datatype) -> np.dtype[Any]:
-    assert isinstance(datatype, Enumerated)
-    return np.dtype(np.bool_) if datatype.is_boolean else _number(datatype.base)
+def _integer(datatype: FixedPoint) -> Element:
+    order, size = datatype.byte_order, datatype.size
+    if datatype.numpy_dtype() is not None:
+        return _plain(datatype)
+    if order is ByteOrder.VAX or size not in (1, 2, 4, 8):
+        raise UnsupportedFeatureError(f"elements of type {describe(datatype)}")
+    codec = Precision(
+        itemsize=size,
+        endian="big" if order is ByteOrder.BIG else "little",
+        precision=datatype.bit_precision,
+        offset=datatype.bit_offset,
+        signed=datatype.signed,
+    )
+    prefix, kind = ">" if order is ByteOrder.BIG else "<", "i" if datatype.signed else "u"
+    return Element(np.dtype(f"{prefix}{kind}{size}"), foreign=(codec,))
 
 
-def _complex(datatype: Datatype) -> np.dtype[Any]:
-    dtype = datatype.numpy_dtype()
-    if dtype is None:
-        raise UnsupportedFeatureError(f"complex numbers of {describe(datatype)}")
-    return dtype
+def _string(datatype: String) -> Element:
+    dtype = np.dtype(f"S{datatype.size}")
+    if datatype.padding is Padding.NULL_PAD or (
+        datatype.padding is Padding.NULL_TERMINATE and datatype.size == 1
+    ):
+        return Element(dtype)
+    kind = CUT if datatype.padding is Padding.NULL_TERMINATE else STRIP
+    return Element(dtype, foreign=(Record(datatype.size, ((0, datatype.size, 1, kind),)),))
 
 
-def _variable_length(datatype: Datatype) -> np.dtype[Any]:
-    assert isinstance(datatype, VariableLength)
+def _enumerated(datatype: Enumerated) -> Element:
+    return Element(np.dtype(np.bool_)) if datatype.is_boolean else element_of(datatype.base)
+
+
+def _variable_length(datatype: VariableLength) -> Element:
     if not datatype.is_string:
         raise UnsupportedFeatureError(
             f"variable-length sequences of {describe(datatype.base)}: Zarr has no ragged arrays"
         )
-    return STRING
+    return Element(STRING)
 
 
-def _compound(datatype: Datatype) -> np.dtype[Any]:
-    assert isinstance(datatype, Compound)
-    complex_dtype = _pair_as_complex(datatype)
-    if complex_dtype is not None:
-        return complex_dtype
-    members = [(member, element_of(member.datatype)) for member in datatype.members]
-    for member, element in members:
-        if element.in_heap or element.axes:
-            raise UnsupportedFeatureError(
-                f"a compound whose member {member.name!r} is {describe(member.datatype)}"
-            )
-    dtype = np.dtype(
-        {
-            "names": [member.name for member, _ in members],
-            "formats": [element.dtype for _, element in members],
-            "offsets": [member.offset for member, _ in members],
-            "itemsize": datatype.size,
-        }
-    )
-    return dtype
+def _reference(datatype: Reference) -> Element:
+    kind = datatype.type.name.lower().removesuffix("_2")
+    raise UnsupportedFeatureError(f"{kind} references: they mean nothing outside the file")
+
+
+def _compound(datatype: Compound) -> Element:
+    pair = _pair_as_complex(datatype)
+    if pair is not None:
+        return Element(pair)
+    members = [(member.name, _member(member)) for member in datatype.members]
+    if not members:
+        raise UnsupportedFeatureError("compounds without members")
+    stored = np.dtype([(name, element.dtype) for name, element in members])
+    if stored == datatype.numpy_dtype() and not any(element.foreign for _, element in members):
+        try:
+            endian_of(stored)
+        except UnsupportedFeatureError:  # members of both byte orders
+            pass
+        else:
+            return Element(stored)
+    record = Record(datatype.size, _merged(_pieces(datatype, 0)))
+    return Element(stored.newbyteorder("<"), foreign=(record,))
+
+
+def _member(member: Member) -> Element:
+    element = element_of(member.datatype)
+    convertible = all(isinstance(codec, Record) for codec in element.foreign)
+    if element.in_heap or element.axes or not convertible:
+        raise UnsupportedFeatureError(
+            f"compounds with a member {member.name!r} of type {describe(member.datatype)}"
+        )
+    return element
+
+
+def _pieces(datatype: Compound, start: int) -> list[Piece]:
+    pieces: list[Piece] = []
+    for member in datatype.members:
+        element, offset = element_of(member.datatype), start + member.offset
+        if isinstance(member.datatype, Compound) and element.dtype.fields is not None:
+            pieces += _pieces(member.datatype, offset)
+        elif element.foreign:
+            pieces += [
+                (offset + at, width, count, kind)
+                for codec in element.foreign
+                if isinstance(codec, Record)
+                for at, width, count, kind in codec.pieces
+            ]
+        elif element.dtype.str[0] == ">":
+            width = element.dtype.itemsize // (2 if element.dtype.kind == "c" else 1)
+            pieces.append((offset, width, element.dtype.itemsize // width, SWAP))
+        else:
+            pieces.append((offset, 1, element.dtype.itemsize, COPY))
+    return pieces
+
+
+def _merged(pieces: list[Piece]) -> tuple[Piece, ...]:
+    """Join pieces that are copied from one run of bytes."""
+    merged: list[Piece] = []
+    for offset, width, count, kind in pieces:
+        if merged and kind == COPY == merged[-1][3] and sum(merged[-1][::2]) == offset:
+            merged[-1] = (merged[-1][0], 1, merged[-1][2] + count, COPY)
+        else:
+            merged.append((offset, width, count, kind))
+    return tuple(merged)
 
 
 def _pair_as_complex(datatype: Compound) -> np.dtype[Any] | None:
@@ -129,35 +221,17 @@ def _pair_as_complex(datatype: Compound) -> np.dtype[Any] | None:
     return np.dtype(f"{base.str[0]}c{2 * base.itemsize}")
 
 
-def _reference(datatype: Datatype) -> np.dtype[Any]:
-    assert isinstance(datatype, Reference)
-    kind = datatype.type.name.lower().removesuffix("_2")
-    raise UnsupportedFeatureError(f"{kind} references: they mean nothing outside the file")
-
-
-def _time(datatype: Datatype) -> np.dtype[Any]:
-    raise UnsupportedFeatureError(f"HDF5's time datatype of {datatype.size} bytes")
-
-
-def _bytes(datatype: Datatype) -> np.dtype[Any]:
-    dtype = datatype.numpy_dtype()
-    if dtype is None or datatype.size < 1:
-        raise UnsupportedFeatureError(f"{describe(datatype)} elements")
-    return dtype
-
-
-_CONVERT: dict[type[Datatype], Callable[[Datatype], np.dtype[Any]]] = {
-    FixedPoint: _number,
-    FloatingPoint: _number,
-    Bitfield: _number,
-    String: _bytes,
-    Opaque: _bytes,
+_CONVERT: dict[type[Datatype], Callable[[Any], Element]] = {
+    FixedPoint: _integer,
+    FloatingPoint: _plain,
+    Bitfield: _plain,
+    String: _string,
+    Opaque: _plain,
     Enumerated: _enumerated,
-    Complex: _complex,
+    Complex: _plain,
     Compound: _compound,
     VariableLength: _variable_length,
     Reference: _reference,
-    Time: _time,
 }
 
 
@@ -180,5 +254,7 @@ def describe(datatype: Datatype) -> str:
             return "variable-length string" if datatype.is_string else "variable-length sequence"
         case Complex():
             return f"complex of {describe(datatype.base)}"
+        case Time():
+            return f"{datatype.size}-byte time"
         case _:
-            return datatype.name
+            return f"{type(datatype).__name__.lower()} of {datatype.size} bytes"

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from virtualizarr.errors import CorruptFileError
-from virtualizarr.parsers.hdf5.index.bounds import MAX_ADDRESS, Bytes2D
+from virtualizarr.parsers.hdf5.index.bounds import MAX_ADDRESS
 from virtualizarr.parsers.hdf5.index.grid import Bools, ChunkGrid, UInt64s
 from virtualizarr.parsers.hdf5.layout import ChunkedLayout, Sizes
 from virtualizarr.source.ranges import Int64s

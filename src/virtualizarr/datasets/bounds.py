@@ -1,0 +1,53 @@
+"""Time bounds: they are read with the units and calendar of the variable that names them.
+
+CF Conventions 1.12, section 7.1: a boundary variable may leave out the attributes of its parent. Alone,
+a virtual boundary variable would then lose what its numbers mean as soon as its parent is loaded and
+decoded, so it is given them, and files with different epochs cannot be joined by mistake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import xarray as xr
+
+from virtualizarr.datasets.variable import manifest_array
+from virtualizarr.model import ManifestArray
+
+TIME_ATTRIBUTES = ("units", "calendar")
+
+
+def with_bounds_attributes(
+    virtual: dict[str, xr.Variable], loaded: Mapping[str, xr.Variable]
+) -> dict[str, xr.Variable]:
+    """Return `virtual` with the time units and calendar that its bounds variables inherit.
+
+    A decoded parent, in `loaded`, has them in its encoding.
+    """
+    found = dict(virtual)
+    for parent in (*virtual.values(), *loaded.values()):
+        bounds = parent.attrs.get("bounds")
+        if not isinstance(bounds, str) or bounds not in found:
+            continue
+        known = {**parent.encoding, **parent.attrs}
+        if "since" not in str(known.get("units", "")):
+            continue
+        missing = {
+            name: known[name]
+            for name in TIME_ATTRIBUTES
+            if name in known and name not in found[bounds].attrs
+        }
+        if missing:
+            found[bounds] = _with_attributes(found[bounds], missing)
+    return found
+
+
+def _with_attributes(variable: xr.Variable, added: Mapping[str, object]) -> xr.Variable:
+    array = manifest_array(variable)
+    if array is None:
+        return variable
+    attributes = {**array.metadata.attributes, **added}
+    replaced = ManifestArray(array.metadata.replace(attributes=attributes), array.manifest)
+    return type(variable)(
+        variable.dims, replaced, {**variable.attrs, **added}, variable.encoding, fastpath=True
+    )

@@ -1,0 +1,51 @@
+"""From the parts of a dataset to a ManifestArray."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+from virtualizarr.errors import CorruptFileError
+from virtualizarr.model import ArrayMetadata, ChunkManifest, ManifestArray
+from virtualizarr.model.metadata import CodecJson
+from virtualizarr.parsers.hdf5.convert.elements import Element
+from virtualizarr.parsers.hdf5.convert.fill import fill_of
+from virtualizarr.parsers.hdf5.layout import Dataset
+
+
+def array_of(
+    dataset: Dataset,
+    element: Element,
+    *,
+    shape: tuple[int, ...],
+    chunk_shape: Sequence[int],
+    codecs: Sequence[CodecJson] = (),
+    manifest: ChunkManifest | None = None,
+) -> ManifestArray:
+    """Return the array of a dataset with `element`s; `codecs` are those of its filters.
+
+    `shape` and `chunk_shape` are the dataset's own; the axes of array elements are put behind them.
+    Without a manifest every chunk is missing. A manifest may have any shape of as many cells as the
+    grid.
+    """
+    metadata = ArrayMetadata.create(
+        shape=(*shape, *element.axes),
+        dtype=element.dtype,
+        chunk_shape=(*chunk_shape, *element.axes),
+        codecs=(*element.codecs, *codecs),
+        fill_value=fill_of(dataset.fill_value, dataset.datatype.size, element),
+    )
+    grid = metadata.grid_shape
+    if manifest is None:
+        return ManifestArray(metadata, ChunkManifest.empty(grid))
+    if manifest.shape_chunk_grid != grid:
+        manifest = manifest.reshape_grid(grid)
+    return ManifestArray(metadata, manifest)
+
+
+def data_size(dataset: Dataset) -> int:
+    """Return the bytes of all elements; CorruptFileError if no file could hold so many."""
+    size = prod(dataset.dataspace.shape) * dataset.datatype.size
+    if size >= 2**63:
+        raise CorruptFileError(f"shape {dataset.dataspace.shape} holds {size} bytes")
+    return size

@@ -1,0 +1,154 @@
+"""Dimension names: netCDF-4's rules over HDF5's dimension scales.
+
+A dataset of class DIMENSION_SCALE is a dimension, named by its link. Other datasets name theirs in
+DIMENSION_LIST, one reference to a scale for each axis. Axes without a scale are given phony
+dimensions, as netCDF-C does: in one group axes of one length share a dimension, except two axes of
+one variable; their numbers go on from group to group, so that no two dimensions of a tree collide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from virtualizarr.parsers.hdf5.convert.attributes import is_scale
+from virtualizarr.parsers.hdf5.layout import Attribute, Dataset, DataspaceType
+
+NON_COORDINATE_PREFIX = "_nc4_non_coord_"
+"""netCDF-4 puts it before a variable that has a dimension's name but is not its coordinate."""
+
+NOT_A_VARIABLE = "This is a netCDF dimension but not a netCDF variable"
+
+
+def is_only_dimension(dataset: Dataset) -> bool:
+    """Say whether a dataset stands for a dimension without being a variable."""
+    name = dataset.attributes.get("NAME")
+    return (
+        name is not None
+        and isinstance(name.value, str)
+        and name.value.startswith(NOT_A_VARIABLE)
+        and is_scale(dataset.attributes)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A dimension: its name, its current length, whether it may grow."""
+
+    name: str
+    size: int
+    unlimited: bool
+
+
+@dataclass(slots=True)
+class Dimensions:
+    """All dimensions of a file: scales by the address of their object header, and by netCDF id.
+
+    `first_phony` is the number of the next phony dimension.
+    """
+
+    scales: dict[int, Scale]
+    ids: dict[int, int]
+    names: Mapping[int, str]
+    next_phony: int
+    phony: dict[str, list[Scale]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, datasets: Iterable[Dataset], names: Mapping[int, str]) -> Dimensions:
+        """Gather the scales; `names` gives the paths of objects by address, read or not.
+
+        An unlimited dimension is as long as the longest axis that uses it.
+        """
+        datasets = list(datasets)
+        scales: dict[int, Scale] = {}
+        ids: dict[int, int] = {}
+        for dataset in datasets:
+            if dataset.dataspace.type is DataspaceType.SIMPLE and is_scale(dataset.attributes):
+                space = dataset.dataspace
+                scales[dataset.address] = Scale(
+                    names[dataset.address].rpartition("/")[2], space.shape[0], space.max_shape[0] is None
+                )
+                number = _integers(dataset.attributes.get("_Netcdf4Dimid"))
+                if len(number) == 1:
+                    ids.setdefault(number[0], dataset.address)
+        if any(scale.unlimited for scale in scales.values()):
+            _lengthen(scales, datasets)
+        return cls(scales, ids, names, len(scales))
+
+    def scales_of(self, dataset: Dataset) -> list[Scale | None]:
+        """Return the named dimension of each axis; None where it has none."""
+        rank = len(dataset.dataspace.shape)
+        own = self.scales.get(dataset.address)
+        if own is None:
+            return [self._scale(address) for address in scale_addresses(dataset)]
+        coordinates = _integers(dataset.attributes.get("_Netcdf4Coordinates"))
+        if rank > 1 and len(coordinates) == rank and all(each in self.ids for each in coordinates):
+            return [self.scales[self.ids[each]] for each in coordinates]
+        return [own, *[None] * (rank - 1)]
+
+    def _scale(self, address: int) -> Scale | None:
+        scale = self.scales.get(address)
+        if scale is None and address in self.names:  # in a group above, which was not read
+            return Scale(self.names[address].rpartition("/")[2], -1, False)
+        return scale
+
+    def complete(
+        self, group: str, shape: Sequence[int], named: Sequence[Scale | None], grows: Sequence[bool]
+    ) -> tuple[str, ...]:
+        """Return a name for every axis of a variable of `group`, phony where none was given.
+
+        `grows` says which axes are unlimited: netCDF-C does not mix them with others.
+        """
+        known = self.phony.setdefault(group, [])
+        used = {scale.name for scale in named if scale is not None}
+        names: list[str] = []
+        for size, scale, unlimited in zip(shape, named, grows, strict=True):
+            if scale is None:
+                fitting = (
+                    each
+                    for each in known
+                    if each.size == size and each.unlimited == unlimited and each.name not in used
+                )
+                scale = next(fitting, None)
+                if scale is None:
+                    scale = Scale(f"phony_dim_{self.next_phony}", size, unlimited)
+                    self.next_phony += 1
+                    known.append(scale)
+                used.add(scale.name)
+            names.append(scale.name)
+        return tuple(names)
+
+
+def scale_addresses(dataset: Dataset) -> list[int]:
+    """Return, for each axis, the address of the scale that DIMENSION_LIST names last; 0 for none."""
+    rank = len(dataset.dataspace.shape)
+    found = dataset.attributes.get("DIMENSION_LIST")
+    value = None if found is None else found.value
+    if rank == 0 or not isinstance(value, np.ndarray) or value.shape[:1] != (rank,):
+        return [0] * rank
+    return [_last(references) for references in value]
+
+
+def _last(references: Any) -> int:
+    column = np.asarray(references).reshape(-1)
+    return int(column[-1]) if column.size and column.dtype.kind == "u" else 0
+
+
+def _integers(attribute: Attribute | None) -> list[int]:
+    if attribute is None or not isinstance(attribute.value, np.ndarray | np.integer):
+        return []
+    values = np.asarray(attribute.value).reshape(-1)
+    return [int(value) for value in values] if values.dtype.kind in "iu" else []
+
+
+def _lengthen(scales: dict[int, Scale], datasets: Iterable[Dataset]) -> None:
+    for dataset in datasets:
+        if "DIMENSION_LIST" not in dataset.attributes:
+            continue
+        for address, size in zip(scale_addresses(dataset), dataset.dataspace.shape, strict=True):
+            scale = scales.get(address)
+            if scale is not None and scale.unlimited and size > scale.size:
+                scales[address] = Scale(scale.name, size, True)

@@ -1,0 +1,229 @@
+"""Decoding the header: bytes in, structures out. No I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from virtualizarr.errors import CorruptFileError, UnknownFormatError
+from virtualizarr.parsers.netcdf3.layout import (
+    CLASSIC_TYPES,
+    EXTERNAL_TYPES,
+    NC_CHAR,
+    STREAMING,
+    Attributes,
+    Dim,
+    Header,
+    Tag,
+    Var,
+    Version,
+)
+
+MAGIC = b"CDF"
+MAX_OFFSET = 2**63 - 1
+
+
+class ShortBufferError(Exception):
+    """The buffer ends before the header does; more bytes are needed."""
+
+
+@dataclass(slots=True)
+class Cursor:
+    """A position in the header; `count_size` and `offset_size` are the widths of its integers."""
+
+    buffer: memoryview
+    count_size: int
+    offset_size: int
+    classic: bool
+    at: int = 0
+
+    def take(self, size: int) -> memoryview:
+        """Return the next `size` bytes."""
+        start = self.at
+        self.at = start + size
+        if self.at > len(self.buffer):
+            raise ShortBufferError
+        return self.buffer[start : self.at]
+
+    def take_padded(self, size: int) -> bytes:
+        """Return the next `size` bytes and step over what fills up their last four-byte word."""
+        return bytes(self.take(size + -size % 4)[:size])
+
+    def int32(self) -> int:
+        return int.from_bytes(self.take(4), "big")
+
+    def count(self) -> int:
+        """Return a NON_NEG or a number of elements."""
+        value = int.from_bytes(self.take(self.count_size), "big")
+        if value >> (8 * self.count_size - 1):
+            raise CorruptFileError(
+                f"a count in the header is negative or absurd: {value:#x}",
+                at=self.at - self.count_size,
+            )
+        return value
+
+    def offset(self) -> int:
+        value = int.from_bytes(self.take(self.offset_size), "big")
+        if value > MAX_OFFSET:
+            raise CorruptFileError(
+                f"a variable begins at byte {value:#x}", at=self.at - self.offset_size
+            )
+        return value
+
+
+def decode_header(buffer: memoryview) -> Header:
+    """Decode the header at the start of `buffer`.
+
+    Raises `ShortBufferError` where the header is longer than the buffer, `UnknownFormatError` for
+    another format, `CorruptFileError` with the byte offset for a broken header.
+    """
+    cursor = _open_header(buffer)
+    at, width = cursor.at, cursor.count_size
+    numrecs = int.from_bytes(cursor.take(width), "big")
+    if numrecs != STREAMING[width] and numrecs >> (8 * width - 1):
+        raise CorruptFileError(f"the number of records is negative: {numrecs:#x}", at=at)
+    dims = _decode_dims(cursor)
+    gatts = _decode_attributes(cursor)
+    variables = _decode_vars(cursor, dims)
+    return Header(
+        version=Version(buffer[3]),
+        numrecs=None if numrecs == STREAMING[width] else numrecs,
+        dims=dims,
+        gatts=gatts,
+        vars=variables,
+        end=cursor.at,
+    )
+
+
+def is_magic(head: bytes | memoryview) -> bool:
+    """Say whether a file that starts with `head` is netCDF classic, of a known version."""
+    return len(head) >= 4 and head[:3] == MAGIC and head[3] in tuple(Version)
+
+
+def _open_header(buffer: memoryview) -> Cursor:
+    if len(buffer) >= 4 and not is_magic(buffer):
+        found = bytes(buffer[:4])
+        if found[:3] == MAGIC:
+            raise UnknownFormatError(f"netCDF classic of version {found[3]}, which does not exist")
+        raise UnknownFormatError(f"not a netCDF classic file: it starts with {found!r}")
+    if len(buffer) < 4:
+        raise ShortBufferError
+    data_64, classic = buffer[3] == Version.DATA_64, buffer[3] == Version.CLASSIC
+    return Cursor(buffer, 8 if data_64 else 4, 4 if classic else 8, not data_64, at=4)
+
+
+def _decode_list(cursor: Cursor, expected: Tag) -> int:
+    """Step over the opening of a list and return its number of elements."""
+    at = cursor.at
+    tag, nelems = cursor.int32(), cursor.count()
+    if tag == Tag.ABSENT and nelems == 0:
+        return 0
+    if tag != expected:
+        raise CorruptFileError(
+            f"the header should list {expected.name.lower()}s here (tag {expected.value:#x}), "
+            f"found tag {tag:#x} with {nelems} elements",
+            at=at,
+        )
+    return nelems
+
+
+def _decode_name(cursor: Cursor) -> str:
+    at = cursor.at
+    raw = cursor.take_padded(cursor.count())
+    try:
+        name = raw.decode()
+    except UnicodeDecodeError as error:
+        raise CorruptFileError(f"a name is not UTF-8: {raw!r}", at=at) from error
+    if not name or "/" in name or "\0" in name or name in (".", ".."):
+        raise CorruptFileError(f"{name!r} cannot be a name", at=at)
+    return name
+
+
+def _decode_type(cursor: Cursor) -> int:
+    at = cursor.at
+    nc_type = cursor.int32()
+    if nc_type not in (CLASSIC_TYPES if cursor.classic else EXTERNAL_TYPES):
+        raise CorruptFileError(f"{nc_type} is not an nc_type of this version of the format", at=at)
+    return nc_type
+
+
+def _decode_dims(cursor: Cursor) -> tuple[Dim, ...]:
+    at = cursor.at
+    nelems = _decode_list(cursor, Tag.DIMENSION)
+    dims = tuple([Dim(_decode_name(cursor), cursor.count()) for _ in range(nelems)])
+    if sum(dim.dim_length == 0 for dim in dims) > 1:
+        raise CorruptFileError("more than one dimension is unlimited", at=at)
+    if len({dim.name for dim in dims}) < len(dims):
+        raise CorruptFileError("two dimensions have one name", at=at)
+    return dims
+
+
+def _decode_attributes(cursor: Cursor) -> Attributes:
+    attributes: Attributes = {}
+    for _ in range(_decode_list(cursor, Tag.ATTRIBUTE)):
+        at = cursor.at
+        name = _decode_name(cursor)
+        if name in attributes:
+            raise CorruptFileError(f"two attributes are named {name!r}", at=at)
+        attributes[name] = _decode_values(cursor)
+    return attributes
+
+
+def _decode_values(cursor: Cursor) -> Any:
+    """Return an attribute's value: text, a numpy scalar, or for other counts a 1-D array."""
+    nc_type = _decode_type(cursor)
+    nelems = cursor.count()
+    dtype = EXTERNAL_TYPES[nc_type]
+    raw = cursor.take_padded(nelems * dtype.itemsize)
+    if nc_type == NC_CHAR:
+        return _text(raw)
+    values = np.frombuffer(raw, dtype).astype(dtype.newbyteorder("="))
+    return values[0] if nelems == 1 else values
+
+
+def _text(raw: bytes) -> str:
+    """Return UTF-8 text, else Latin-1, without the NULs that C programs leave in it."""
+    try:
+        return raw.decode().replace("\0", "")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1").replace("\0", "")
+
+
+def _decode_vars(cursor: Cursor, dims: tuple[Dim, ...]) -> tuple[Var, ...]:
+    at = cursor.at
+    nelems = _decode_list(cursor, Tag.VARIABLE)
+    variables = tuple([_decode_var(cursor, dims) for _ in range(nelems)])
+    if len({var.name for var in variables}) < len(variables):
+        raise CorruptFileError("two variables have one name", at=at)
+    return variables
+
+
+def _decode_var(cursor: Cursor, dims: tuple[Dim, ...]) -> Var:
+    at = cursor.at
+    name = _decode_name(cursor)
+    try:
+        dimids = _decode_dimids(cursor, dims)
+        vatts = _decode_attributes(cursor)
+        nc_type = _decode_type(cursor)
+        cursor.take(cursor.count_size)
+        return Var(name, dimids, vatts, nc_type, cursor.offset(), at)
+    except CorruptFileError as error:
+        raise error.located(node=name) from None
+
+
+def _decode_dimids(cursor: Cursor, dims: tuple[Dim, ...]) -> tuple[int, ...]:
+    at = cursor.at
+    rank = cursor.count()
+    width = cursor.count_size
+    raw = cursor.take(rank * width)
+    dimids = np.frombuffer(raw, f">u{width}")
+    if rank and int(dimids.max()) >= len(dims):
+        raise CorruptFileError(
+            f"a dimension id is {int(dimids.max())}; there are {len(dims)} dimensions", at=at
+        )
+    found = tuple(dimids.tolist())
+    if any(dims[dimid].dim_length == 0 for dimid in found[1:]):
+        raise CorruptFileError("the record dimension is not the variable's first", at=at)
+    return found
