@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 import orjson
 import zarr
+from zarr.buffer import default_buffer_prototype
 from zarr.storage import MemoryStore
 
 from virtualizarr.model import INLINE, MISSING, ManifestArray, ManifestGroup
@@ -32,18 +33,20 @@ def values_of(
     array: ManifestArray, read: Callable[[str, int, int], bytes] = read_local
 ) -> np.ndarray[Any, Any]:
     """Fetch every chunk of `array` and let zarr decode them."""
-    store: dict[str, Any] = {"zarr.json": _buffer(orjson.dumps(array.metadata.to_json()))}
+    store: dict[str, Any] = {}
+    to_buffer = default_buffer_prototype().buffer.from_bytes
+    store["zarr.json"] = toto_buffer(orjson.dumps(array.metadata.to_json()))
     manifest = array.manifest
     for index in np.ndindex(manifest.shape_chunk_grid):
         code = manifest.location[index]
         offset, length = int(manifest.offset[index]), int(manifest.length[index])
         key = "/".join(["c", *map(str, index)])
         if code == INLINE:
-            store[key] = _buffer(manifest.inline[offset : offset + length])
+            store[key] = to_buffer(manifest.inline[offset : offset + length])
         elif code != MISSING:
             data = read(manifest.locations[code].url, offset, length)
             assert len(data) == length, (key, len(data), length)
-            store[key] = _buffer(data)
+            store[key] = to_buffer(data)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with zarr.config.set({"array.rectilinear_chunks": True}):
@@ -58,9 +61,3 @@ def tree_values(
     for name, child in group.groups.items():
         found.update(tree_values(child, read, f"{prefix}{name}/"))
     return found
-
-
-def _buffer(data: bytes) -> Any:
-    from zarr.core.buffer import default_buffer_prototype
-
-    return default_buffer_prototype().buffer.from_bytes(data)

@@ -86,6 +86,12 @@ class ForeignCodec:
         known = isinstance(words, tuple) and all(isinstance(word, int) for word in words)
         self.require(known and all(low <= word <= high for word in words), f"{field} is {words!r}")
 
+    def known_size(self, nbytes: int | None) -> int:
+        """Return `nbytes`, for an encoding that cannot be decoded without it."""
+        if nbytes is None:
+            raise self.corrupt("the size of a decoded chunk, `nbytes`, is not in the configuration")
+        return nbytes
+
     def imagecodecs(self, function: str, *args: Any, **options: Any) -> Any:
         """Return what a function of imagecodecs returns; its errors become `CorruptFileError`."""
         call = imagecodecs_function(function, self.name)

@@ -53,7 +53,7 @@ class Nbit(ForeignCodec):
 
     def decode(self, data: Octets, nbytes: int | None) -> Octets:
         targets, size = self.targets(), self.element[1]
-        count = data.size * 8 // targets.size if nbytes is None else nbytes // size
+        count = self.known_size(nbytes) // size
         self.require(count * targets.size <= data.size * 8, "the chunk is too short")
         out = np.empty((count, size), np.uint8)
         # A whole number of 8 elements starts each block on a byte.

@@ -20,6 +20,7 @@ from virtualizarr.codecs.zarr_base import ZarrTwin
 
 HEADER_BYTES = 21
 MINVAL_AT = 5
+MAX_MINVAL_BYTES = 8
 KINDS = ("i", "u", "f")
 BLOCK_ELEMENTS = 1 << 16
 
@@ -61,24 +62,30 @@ class ScaleOffset(ForeignCodec):
         if self.kind != "f" and self.scale_factor == self.itemsize * 8:
             return data
         self.require(data.size >= HEADER_BYTES, f"{data.size} bytes cannot hold a header")
+        count = self.known_size(nbytes) // self.itemsize
         minbits = int.from_bytes(data[:4].tobytes(), "little")
-        self.require(minbits <= self.itemsize * 8, f"minbits is {minbits}")
+        size = min(int(data[4]), MAX_MINVAL_BYTES)
+        minval = int.from_bytes(data[MINVAL_AT : MINVAL_AT + size].tobytes(), "little")
+        if minbits > self.itemsize * 8:
+            return self._all_nan(minbits, minval, count)
         packed = data[HEADER_BYTES:]
-        count = self._count(packed.size, minbits, nbytes)
+        enough = count * minbits <= packed.size * 8
+        self.require(enough, f"the chunk is too short for {count} elements of {minbits} bits")
         if minbits == self.itemsize * 8:
             return self._ordered(packed[: count * self.itemsize].view(f"<u{self.itemsize}"))
-        size = min(int(data[4]), 8)
-        minval = int.from_bytes(data[MINVAL_AT : MINVAL_AT + size].tobytes(), "little")
         stored = unpacked(packed, minbits, count, self.itemsize)
         bits = self._restored_floats if self.kind == "f" else self._restored_integers
         return self._ordered(bits(stored, minbits, minval))
 
-    def _count(self, packed: int, minbits: int, nbytes: int | None) -> int:
-        """Return the number of elements; the chunk must hold the bits of them all."""
-        self.require(nbytes is not None or minbits > 0, "the size of the chunk is not known")
-        count = packed * 8 // minbits if nbytes is None else nbytes // self.itemsize
-        self.require(count * minbits <= packed * 8, f"the chunk is too short for {count} elements")
-        return count
+    def _all_nan(self, minbits: int, minval: int, count: int) -> Octets:
+        """Return a chunk whose minimum is NaN: so is every value, whatever was stored.
+
+        libhdf5 writes more bits than an element has for such chunks of 4-byte floats.
+        """
+        bits = np.array(minval & ((1 << self.itemsize * 8) - 1), f"u{self.itemsize}")
+        nan = self.kind == "f" and bool(np.isnan(bits.view(f"f{self.itemsize}")))
+        self.require(nan, f"minbits is {minbits}")
+        return self._ordered(np.full(count, bits))
 
     def _restored_integers(
         self, stored: npt.NDArray[Any], minbits: int, minval: int
@@ -118,8 +125,7 @@ def unpacked(packed: Octets, bits: int, count: int, itemsize: int) -> npt.NDArra
     The result is 1-D, `itemsize` bytes per element. The bits are spread out a block of elements at
     a time, so that the memory in use does not exceed the result by more than a few MB.
     """
-    out = np.zeros((count, itemsize * 8), np.uint8) if count <= BLOCK_ELEMENTS else None
-    if out is None:
+    if count > BLOCK_ELEMENTS:  # a multiple of 8, so each block starts on a byte
         parts = [
             unpacked(
                 packed[start * bits // 8 :], bits, min(BLOCK_ELEMENTS, count - start), itemsize
@@ -127,10 +133,12 @@ def unpacked(packed: Octets, bits: int, count: int, itemsize: int) -> npt.NDArra
             for start in range(0, count, BLOCK_ELEMENTS)
         ]
         return np.concatenate(parts)
-    if bits > 0:
-        spread = np.unpackbits(packed[: (count * bits + 7) // 8], count=count * bits)
-        out[:, itemsize * 8 - bits :] = spread.reshape(count, bits)
-    values: npt.NDArray[Any] = np.packbits(out, axis=1).view(f">u{itemsize}").reshape(-1)
+    if bits == 0:
+        return np.zeros(count, f"u{itemsize}")
+    full = np.zeros((count, itemsize * 8), np.uint8)
+    spread = np.unpackbits(packed[: (count * bits + 7) // 8], count=count * bits)
+    full[:, itemsize * 8 - bits :] = spread.reshape(count, bits)
+    values: npt.NDArray[Any] = np.packbits(full, axis=1).view(f">u{itemsize}").reshape(-1)
     return values.astype(f"u{itemsize}")
 
 

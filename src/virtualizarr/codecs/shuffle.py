@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from virtualizarr.codecs.base import ForeignCodec, Octets
+from virtualizarr.codecs.base import ForeignCodec, Octets, capacity
 from virtualizarr.codecs.numcodecs_base import NumcodecsTwin
 from virtualizarr.codecs.zarr_base import ZarrTwin
 
@@ -27,6 +27,8 @@ class Shuffle(ForeignCodec):
         self.require_integers(elementsize=(1, (1 << 32) - 1))
 
     def decode(self, data: Octets, nbytes: int | None) -> Octets:
+        fits = nbytes is None or data.size <= capacity(nbytes)
+        self.require(fits, f"{data.size} bytes were stored for a chunk of {nbytes}")
         return self._transposed(data, data.size // self.elementsize, inverse=True)
 
     def encode(self, data: Octets) -> Octets:

@@ -24,12 +24,21 @@ SHORT_MODE_BITS, LONG_MODE_BITS = 12, 64
 LONG_MODE = (1 << SHORT_MODE_BITS) - 1  # this short mode announces a long one
 MODE_AT = MAGIC_BITS + TYPE_BITS + RANK_BITS + SHAPE_BITS
 MAX_WORDS = 8
+FIXED_RATE_MODES = 2048  # short modes below say bits per block, less 1
+LONG_MINBITS_BITS = 15  # the first field of a long mode: bits per block at least, less 1
+BLOCK_SIDE = 4
+MAX_BLOCK_HEADER_BITS = 20  # a flag, an exponent of 11 bits, a precision of 7
+WORD_BYTES = 8
 UNKNOWN_SIZE_LIMIT = 1 << 31
 
 
 @dataclass(frozen=True)
 class Zfp(ForeignCodec):
-    """`header`: the 32-bit words of the ZFP header, the filter's client data after the first."""
+    """`header`: the 32-bit words of the ZFP header, the filter's client data after the first.
+
+    A ZFP stream has no end mark and no checksum: one that is cut short within the bits it may have
+    decodes to other values.
+    """
 
     name: ClassVar[str] = "virtualizarr.zfp"
     header: tuple[int, ...]
@@ -64,12 +73,28 @@ class Zfp(ForeignCodec):
         at = MAGIC_BITS + TYPE_BITS + RANK_BITS
         return tuple(self._field(at + axis * width, width) + 1 for axis in reversed(range(rank)))
 
+    def _block_bits(self) -> tuple[int, int]:
+        """Return the fewest and the most bits that a block of 4**rank values takes."""
+        mode = self._field(MODE_AT, SHORT_MODE_BITS)
+        if mode == LONG_MODE:
+            least = self._field(MODE_AT + SHORT_MODE_BITS, LONG_MINBITS_BITS) + 1
+        else:
+            least = mode + 1 if mode < FIXED_RATE_MODES else 1
+        values = BLOCK_SIDE ** len(self.shape())
+        natural = MAX_BLOCK_HEADER_BITS + values * (self.dtype().itemsize * 8 + 1)
+        return least, max(least, natural)
+
     def decode(self, data: Octets, nbytes: int | None) -> Octets:
         size = prod(self.shape()) * self.dtype().itemsize
         limit = UNKNOWN_SIZE_LIMIT if nbytes is None else capacity(nbytes)
         self.require(size <= limit, f"the header declares {size} bytes, at most {limit} fit")
+        least, most = self._block_bits()
+        blocks = prod(-(-length // BLOCK_SIDE) for length in self.shape())
+        self.require(blocks * least <= (data.size + WORD_BYTES) * 8, "the stream is cut short")
+        # zfp does not know where its input ends; behind enough zeros it cannot read past it.
+        padding = bytes((blocks * most + 7) // 8 + 2 * WORD_BYTES)
         out = np.empty(self.shape(), self.dtype())
-        self.imagecodecs("zfp_decode", self._stream(data), out=out)
+        self.imagecodecs("zfp_decode", self._stream(data) + padding, out=out)
         return octets(out)
 
     def _stream(self, data: Octets) -> bytes:

@@ -1,19 +1,18 @@
-"""Which variables to load, and loading them: fetched in one round, decoded as xarray would."""
+"""Which variables to load, and their values, decoded as `xr.open_dataset` would decode them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from virtualizarr.datasets.dimensions import dims_of
-from virtualizarr.datasets.fetch import inlined
 from virtualizarr.datasets.lazy import LazyStore
 from virtualizarr.datasets.quick import quick_values
+from virtualizarr.errors import CorruptFileError, MissingDependencyError
 from virtualizarr.model import ManifestArray, ManifestGroup
-from virtualizarr.source.reading import Source
 from virtualizarr.store import ManifestStore
 
 
@@ -42,59 +41,68 @@ def names_to_load(
     return [name for name in names if name in wanted or prefix + name in wanted]
 
 
-def load_variables(
+def decoded_variables(
     group: ManifestGroup,
-    names: Collection[str],
-    opener: Callable[[str], Source],
+    inline: Mapping[str, ManifestArray],
     *,
     decode_times: Any = None,
+    node: str = "/",
 ) -> dict[str, xr.Variable]:
-    """Return the named arrays of a group as variables with values, decoded as by `xr.open_dataset`.
+    """Return arrays of a group as variables with values, decoded as by `xr.open_dataset`.
 
-    `opener` gives the source of a URL. `decode_times` is that of `xr.open_dataset`; None is its
-    default. Raises the errors of reading: SourceError, ChangedSourceError, CorruptFileError.
+    `inline` has those arrays of `group` that are wanted, with their chunks inline. `decode_times` is
+    that of `xr.open_dataset`; None is its default. Raises CorruptFileError for chunks or times that
+    cannot be decoded, MissingDependencyError for a calendar that needs cftime.
     """
-    if not names:
-        return {}
-    arrays = inlined({name: group.arrays[name] for name in names}, opener)
+    variables = {**_stored_values(group, inline), **_stand_ins(group, inline)}
+    try:
+        decoded, _, _ = xr.conventions.decode_cf_variables(
+            variables, {}, decode_times=True if decode_times is None else decode_times
+        )
+        return {name: decoded[name].load() for name in inline}
+    except ImportError as error:
+        raise MissingDependencyError(f"times need the package cftime: {error}", node=node) from error
+    except (ValueError, OverflowError) as error:
+        raise CorruptFileError(
+            f"values cannot be decoded: {error}; "
+            "try `decode_times=False`, or leave the variable out of `loadable_variables`",
+            node=node,
+        ) from error
+
+
+def _stored_values(
+    group: ManifestGroup, inline: Mapping[str, ManifestArray]
+) -> dict[str, xr.Variable]:
+    """Return the values as stored; zarr is asked for those that are not plain."""
     dims = dims_of(group.arrays)
-    named = ManifestGroup(
-        {
-            name: ManifestArray(array.metadata.replace(dimension_names=dims[name]), array.manifest)
-            for name, array in arrays.items()
-        }
-    )
-    slow: dict[str, xr.Variable] | None = None
     variables: dict[str, xr.Variable] = {}
-    for name, array in named.arrays.items():
+    slow: dict[str, ManifestArray] = {}
+    for name, array in inline.items():
         values = quick_values(array)
-        if values is not None:
-            attributes = dict(array.metadata.attributes)
-            variables[name] = xr.Variable(dims[name], values, attributes)
-            continue
-        if slow is None:
-            slow = LazyStore(named, ManifestStore(named)).get_variables()
-        variables[name] = _in_memory(slow[name])
-    decoded, _, _ = xr.conventions.decode_cf_variables(
-        {**variables, **_stand_ins(group, names)},
-        {},
-        decode_times=True if decode_times is None else decode_times,
-    )
-    return {name: decoded[name].load() for name in names}
+        if values is None:
+            metadata = array.metadata.replace(dimension_names=dims[name])
+            slow[name] = ManifestArray(metadata, array.manifest)
+        else:
+            variables[name] = xr.Variable(dims[name], values, dict(array.metadata.attributes))
+    if slow:
+        rest = ManifestGroup(slow)
+        for name, variable in LazyStore(rest, ManifestStore(rest)).get_variables().items():
+            variables[name] = variable.load()
+            variables[name].encoding = {}
+    return variables
 
 
-def _in_memory(variable: xr.Variable) -> xr.Variable:
-    variable.encoding.pop("preferred_chunks", None)
-    return variable.load()
-
-
-def _stand_ins(group: ManifestGroup, names: Collection[str]) -> Mapping[str, xr.Variable]:
-    """Return empty variables for those not loaded that name a bounds variable which is.
+def _stand_ins(
+    group: ManifestGroup, wanted: Collection[str]
+) -> dict[str, xr.Variable]:
+    """Return empty variables for those not wanted that name a bounds variable which is.
 
     xarray gives a bounds variable the time units of the variable that names it.
     """
     return {
-        name: xr.Variable((), np.int8(0), {**array.metadata.attributes})
+        name: xr.Variable((), np.int8(0), dict(array.metadata.attributes))
         for name, array in group.arrays.items()
-        if name not in names and array.metadata.attributes.get("bounds") in names
+        if name not in wanted
+        and isinstance(array.metadata.attributes.get("bounds"), str)
+        and array.metadata.attributes["bounds"] in wanted
     }

@@ -7,7 +7,7 @@ the variables it names become coordinates.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import xarray as xr
@@ -47,15 +47,14 @@ def to_dataset(
     return _dataset(variables, named, attributes, node)
 
 
-def to_datatree(group: ManifestGroup, dataset: Callable[[ManifestGroup, str], xr.Dataset]) -> xr.DataTree:
-    """Return a whole tree of groups; `dataset` makes each node's Dataset from its group and path.
+def to_datatree(datasets: Mapping[str, xr.Dataset]) -> xr.DataTree:
+    """Return the Datasets of all groups, by path, as a DataTree.
 
     Raises UnsupportedFeatureError where a group does not align with the groups above it, which a
     DataTree must.
     """
-    nodes = {path: dataset(child, path) for path, child in walk(group).items()}
     try:
-        return xr.DataTree.from_dict(nodes)
+        return xr.DataTree.from_dict(datasets)
     except ValueError as error:
         raise UnsupportedFeatureError(
             f"the groups do not make a DataTree: {error}; open them one by one with `group=`"

@@ -10,8 +10,8 @@ from math import prod
 class RegularGrid:
     """Chunks of one shape; the last along an axis may reach past the array's end.
 
-    Every stored chunk holds all of `chunk_shape`, also where it reaches past the end. Lengths are in
-    elements and at least 1.
+    Every stored chunk holds all of `chunk_shape`, also where it reaches past the end. Lengths are
+    in elements and at least 1.
     """
 
     chunk_shape: tuple[int, ...]

@@ -89,8 +89,8 @@ def _mapped_codec(
     if name == CROP:
         return crop_codec(reshape(tuple(settings["stored_shape"])))
     if name == "sharding_indexed":
-        shape = reshape(tuple(settings["chunk_shape"]))
-        inner = _mapped(settings["codecs"], reorder, reshape)
+        shape = list(reshape(tuple(settings["chunk_shape"])))
+        inner = list(_mapped(settings["codecs"], reorder, reshape))
         return {**codec, "configuration": {**settings, "chunk_shape": shape, "codecs": inner}}
     return codec
 

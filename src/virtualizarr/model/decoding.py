@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,16 @@ from virtualizarr.model.json import Json, to_json
 CROP = "virtualizarr.crop"
 
 type CFEncoding = tuple[tuple[str, Any], ...]
+
+
+class Decoding(NamedTuple):
+    """What two arrays must share to be parts of one: compare with `==`."""
+
+    data_type: str
+    codecs: str
+    fill_value: Any
+    cf_encoding: CFEncoding
+
 
 _CF_NUMBERS = ("scale_factor", "add_offset", "_FillValue", "missing_value")
 _SYNONYMS = {

@@ -12,8 +12,8 @@ from virtualizarr.model.array import ManifestArray
 class ManifestGroup(Mapping[str, "ManifestArray | ManifestGroup"]):
     """A frozen mapping from names to arrays and groups, with attributes.
 
-    `arrays` and `groups` are the two halves; no name is in both. Attributes may hold numpy scalars and
-    arrays, which keep the dtypes the file gave them.
+    `arrays` and `groups` are the two halves; no name is in both. Attributes may hold numpy scalars
+    and arrays, which keep the dtypes the file gave them.
     """
 
     __slots__ = ("_arrays", "_attributes", "_groups")

@@ -14,9 +14,9 @@ type Json = bool | int | float | str | Sequence[Json] | Mapping[str, Json] | Non
 def to_json(value: Any) -> Json:
     """Return an attribute's value as plain JSON data.
 
-    numpy scalars and arrays become numbers, strings and nested lists; bytes become text (UTF-8, else
-    Latin-1); complex numbers become `[real, imag]`; NaN and infinities become the strings "NaN",
-    "Infinity" and "-Infinity", as Zarr writes them.
+    numpy scalars and arrays become numbers, strings and nested lists; bytes become text (UTF-8,
+    else Latin-1); complex numbers become `[real, imag]`; NaN and infinities become the strings
+    "NaN", "Infinity" and "-Infinity", as Zarr writes them.
 
     Raises TypeError for anything else.
     """

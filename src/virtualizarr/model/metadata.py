@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
 from virtualizarr.model.chunks import ChunkGrid, RectilinearGrid, RegularGrid
+from virtualizarr.model.decoding import (
+    CFEncoding,
+    Decoding,
+    cf_encoding,
+    codecs_decoding,
+    fill_decoding,
+)
 from virtualizarr.model.dtypes import data_type_of, encode_fill, endian_of, numpy_dtype
 from virtualizarr.model.json import Json, to_json
 
@@ -20,9 +28,9 @@ type CodecJson = Mapping[str, Json]
 class ArrayMetadata:
     """One array's description.
 
-    `data_type`, `codecs` and `fill_value` are in the JSON form of the Zarr v3 specification; `dtype`
-    is the numpy dtype of the decoded values, in native byte order. `attributes` may hold numpy
-    scalars and arrays, which keep the dtypes the file gave them; `to_json` makes them plain.
+    `data_type`, `codecs` and `fill_value` are in the JSON form of the Zarr v3 specification;
+    `dtype` is the numpy dtype of the decoded values, in native byte order. `attributes` may hold
+    numpy scalars and arrays, which keep the dtypes the file gave them; `to_json` makes them plain.
     """
 
     shape: tuple[int, ...]
@@ -32,6 +40,8 @@ class ArrayMetadata:
     fill_value: Json
     attributes: Mapping[str, Any] = field(default_factory=dict)
     dimension_names: tuple[str | None, ...] | None = None
+    _cf_encoding: CFEncoding | None = field(default=None, init=False, repr=False)
+    _decoding: Decoding | None = field(default=None, init=False, repr=False)
 
     @classmethod
     def create(
@@ -45,7 +55,7 @@ class ArrayMetadata:
         attributes: Mapping[str, Any] | None = None,
         dimension_names: Sequence[str | None] | None = None,
     ) -> Self:
-        """Describe an array of fixed-size numpy values whose stored bytes have `dtype`'s byte order.
+        """Describe an array of numpy values whose stored bytes have `dtype`'s byte order.
 
         `codecs` are the bytes-to-bytes codecs, in the order they encode; the `bytes` codec (or
         `vlen-utf8` / `vlen-bytes` for numpy's StringDType / object) is put before them.
@@ -72,6 +82,38 @@ class ArrayMetadata:
     @property
     def grid_shape(self) -> tuple[int, ...]:
         return self.chunk_grid.grid_shape(self.shape)
+
+    @property
+    def cf_encoding(self) -> CFEncoding:
+        """The attributes by which CF decodes the values, comparable; worked out once."""
+        if self._cf_encoding is None:
+            object.__setattr__(self, "_cf_encoding", cf_encoding(self.attributes))
+        return cast(CFEncoding, self._cf_encoding)
+
+    @property
+    def decoding(self) -> Decoding:
+        """All that decides what stored bytes decode to, comparable; worked out once."""
+        if self._decoding is None:
+            decoding = Decoding(
+                json.dumps(self.data_type, sort_keys=True),
+                codecs_decoding(self.codecs, self.dtype.itemsize),
+                fill_decoding(self.fill_value, self.dtype),
+                self.cf_encoding,
+            )
+            object.__setattr__(self, "_decoding", decoding)
+        return cast(Decoding, self._decoding)
+
+    def same_decoding(self, other: ArrayMetadata) -> bool:
+        """Say whether stored bytes mean the same values in both arrays; cheap where they do."""
+        if self is other:
+            return True
+        alike = (
+            self.data_type == other.data_type
+            and self.codecs == other.codecs
+            and self.fill_value == other.fill_value
+            and self.cf_encoding == other.cf_encoding
+        )
+        return alike or self.decoding == other.decoding
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with some fields changed."""

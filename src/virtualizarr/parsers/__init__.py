@@ -1,0 +1,28 @@
+"""Parsers, one module or package per format; none imports another.
+
+The classes are imported when they are first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from virtualizarr.parsers.hdf5 import HDFParser
+    from virtualizarr.parsers.kerchunk import KerchunkJSONParser
+    from virtualizarr.parsers.netcdf3 import NetCDF3Parser
+
+__all__ = ["HDFParser", "KerchunkJSONParser", "NetCDF3Parser"]
+
+_MODULES = {
+    "HDFParser": "virtualizarr.parsers.hdf5",
+    "KerchunkJSONParser": "virtualizarr.parsers.kerchunk",
+    "NetCDF3Parser": "virtualizarr.parsers.netcdf3",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULES[name]), name)

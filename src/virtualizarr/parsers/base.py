@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+import os
+from typing import Any, Protocol, runtime_checkable
 
 from virtualizarr.model.group import ManifestGroup
+from virtualizarr.parsers.driver import Sources, parse_with
+from virtualizarr.source.open import open_source
 from virtualizarr.source.reading import Reading
+from virtualizarr.source.urls import normalize_url
+from virtualizarr.store import ManifestStore
 
 
 @runtime_checkable
@@ -33,3 +38,23 @@ class Parser(Protocol):
     def parse(self, url: str) -> Reading[ManifestGroup]:
         """Read the file. `url` goes into the manifests; its bytes are asked for by yielding."""
         ...
+
+
+class CallableParser:
+    """A parser that is called as VirtualiZarr 2.x calls its parsers: `parser(url, registry)`.
+
+    Ours inherit it, so that code written for 2.x goes on working.
+    """
+
+    __slots__ = ()
+
+    def __call__(self, url: str | os.PathLike[str], registry: Any = None) -> ManifestStore:
+        """Parse the file at `url` and return it as a store that zarr can open.
+
+        `registry` is an `obspec_utils.registry.ObjectStoreRegistry`; without it the store is built
+        from the URL and the environment.
+        """
+        assert isinstance(self, Parser)
+        sources = Sources(lambda other: open_source(other, registry))
+        group = parse_with(self, normalize_url(url), sources)
+        return ManifestStore(group, registry=registry)

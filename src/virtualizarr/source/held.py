@@ -112,6 +112,8 @@ class Held:
         self, out: npt.NDArray[np.uint8], blocks: ByteBlocks, holders: npt.NDArray[np.int64]
     ) -> None:
         """Copy into `out` the blocks that segments hold; zeros stand past the end of the file."""
+        if not len(holders):
+            return
         order = np.argsort(holders, kind="stable")
         numbers, firsts = np.unique(holders[order], return_index=True)
         for i, rows in zip(numbers.tolist(), np.split(order, firsts[1:]), strict=True):

@@ -17,7 +17,6 @@ import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from virtualizarr.errors import (
@@ -32,6 +31,7 @@ from virtualizarr.source.facts import FileFacts
 from virtualizarr.source.limits import check_requests
 from virtualizarr.source.pread import ShrunkFileError, read_blocks, read_range
 from virtualizarr.source.ranges import ByteBlocks, ByteRange
+from virtualizarr.source.urls import file_url
 
 WHOLE_FILE_MAX = 8 * 1024 * 1024
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -49,7 +49,7 @@ class LocalSource:
     def __init__(self, path: str | os.PathLike[str], url: str | None = None) -> None:
         """Read the file at `path`; `url` names it in errors and defaults to its `file://` URL."""
         self.path = os.path.abspath(path)
-        self.url = url if url is not None else Path(self.path).as_uri()
+        self.url = url if url is not None else file_url(self.path)
         self._stat: os.stat_result | None = None
         self._content: memoryview | None = None
 

@@ -26,7 +26,7 @@ WEB_SCHEMES = frozenset({"http", "https"})
 
 _ALIASES = {"s3a": "s3", "s3n": "s3", "gcs": "gs", "azure": "az"}
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://([^/?#]*)(.*)", re.DOTALL)
-_PATH_SAFE = "/!$&'()*+,;=:@~"
+_PATH_SAFE = "/!$&'()*+,=:@~"
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CREDENTIAL = re.compile(
     r"sig|signature|.*[-_]signature|.*[-_]credential|.*security[-_]token|token|.*[-_]token"
@@ -79,6 +79,11 @@ def file_url(path: str) -> str:
         whole = whole.replace("\\", "/")
         whole = whole if whole.startswith("/") else f"/{whole}"
     return f"file://{quote_from_bytes(os.fsencode(whole), _PATH_SAFE)}"
+
+
+def child_url(base: str, path: str) -> str:
+    """Return the canonical URL of `path`, taken as it stands, below the canonical URL `base`."""
+    return f"{base.rstrip('/')}/{quote(path, _PATH_SAFE)}"
 
 
 def local_path(url: str) -> str:

@@ -197,7 +197,7 @@ class ManifestStore(Store):
         return dumps(consolidated_document(self._tree.groups[path], subtree(self._tree, path)))
 
     def _open_source(self, url: str) -> FileSource:
-        return open_source(url, self._registry, self._storage_options)
+        return open_source(url, self._registry, self._storage_options, cache=False)
 
 
 def _rebuild(

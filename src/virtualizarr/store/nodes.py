@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from virtualizarr.model import MISSING, ManifestArray, ManifestGroup
 
@@ -124,11 +125,12 @@ def _cell(indices: str) -> tuple[int, ...] | None:
     return cell if "/".join(map(str, cell)) == indices else None
 
 
-def _present(array: ManifestArray) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+def _present(array: ManifestArray) -> npt.NDArray[np.bool_]:
     location = array.manifest.location
     if location.size and not any(location.strides):  # one repeated cell
         return np.broadcast_to(location.flat[0] != MISSING, location.shape)
-    return np.not_equal(location, MISSING)
+    present: npt.NDArray[np.bool_] = np.not_equal(location, MISSING)
+    return present
 
 
 def _chunk_keys(array: ManifestArray, prefix: str) -> Iterator[str]:

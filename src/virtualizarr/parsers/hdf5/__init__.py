@@ -1,0 +1,78 @@
+"""HDF5, and netCDF-4 and MATLAB 7.3 files, which are HDF5 (File Format Specification 4.0).
+
+Shown is what a reader of netCDF-4 shows, with h5py's answers where netCDF-4 has none: dimension scales
+name dimensions, netCDF's bookkeeping attributes are hidden, links are followed, values that the
+file does not hold are HDF5's own fill value (`_FillValue` is an attribute like any other).
+Variable-length strings and compact data are kept inline.
+
+Not supported, and refused by the name of the variable: variable-length sequences, references, the
+time datatype, floats that are not IEEE 754 binary16, 32 or 64, integers of odd sizes, compounds with
+array or variable-length members, user-defined links, filters without a codec, virtual datasets
+that do not map whole chunks. Named datatypes are not shown: they hold no data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+from virtualizarr.errors import UnsupportedFeatureError
+from virtualizarr.model import ManifestGroup
+from virtualizarr.parsers.hdf5.convert.opening import open_file
+from virtualizarr.parsers.hdf5.convert.tree import read_node
+from virtualizarr.source.reading import Reading
+
+__all__ = ["HDFParser"]
+
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+FIRST_USER_BLOCK = 512  # the smallest size of a user block; others are its doubles
+
+
+@dataclass(frozen=True)
+class HDFParser:
+    """Parser of HDF5 and netCDF-4 files.
+
+    `group` is the path of the group to read instead of the whole file. `drop_variables` are names,
+    or paths from the file's root, of variables and groups to leave out in every group; they are not
+    parsed beyond their header, so a variable that cannot be represented can be left out.
+    `reader_factory` is accepted for VirtualiZarr 2.x's sake and ignored: how bytes are fetched is not
+    the parser's business here.
+    """
+
+    group: str | None = None
+    drop_variables: Collection[str] | None = None
+    reader_factory: Any = field(default=None, compare=False, repr=False)
+
+    @property
+    def name(self) -> str:
+        return "hdf5"
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        return (
+            *(".nc", ".nc4", ".cdf", ".netcdf", ".h5", ".hdf5", ".hdf", ".he5"),
+            *(".h5ad", ".hdf_aux", ".jld2", ".loom", ".mat", ".nxs", ".nexus", ".s5p"),
+        )
+
+    def sniff(self, head: bytes | memoryview, url: str) -> bool:
+        """Say whether an HDF5 signature stands at byte 0, 512, 1024, 2048, ... of `head`."""
+        at = 0
+        while at + len(SIGNATURE) <= len(head):
+            if bytes(head[at : at + len(SIGNATURE)]) == SIGNATURE:
+                return True
+            at = max(FIRST_USER_BLOCK, 2 * at)
+        return False
+
+    def parse(self, url: str) -> Reading[ManifestGroup]:
+        """Read the file; see the module for what is shown."""
+        file = yield from open_file(url, self._path, ())
+        drop = () if self.drop_variables is None else self.drop_variables
+        node = yield from read_node(file, [drop] if isinstance(drop, str) else drop)
+        if not isinstance(node, ManifestGroup):
+            raise UnsupportedFeatureError("is a dataset, not a group", node=self._path)
+        return node
+
+    @property
+    def _path(self) -> str:
+        return "/" + ("" if self.group is None else self.group.strip("/"))

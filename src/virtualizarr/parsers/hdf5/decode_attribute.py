@@ -6,7 +6,7 @@ import struct
 from typing import NamedTuple
 
 from virtualizarr.errors import CorruptFileError
-from virtualizarr.parsers.hdf5.decode_fields import bounded, padded, take, text
+from virtualizarr.parsers.hdf5.decode_fields import padded
 
 _HEAD = struct.Struct("<BBHHH").unpack_from
 
@@ -22,21 +22,33 @@ class RawAttribute(NamedTuple):
     dataspace_shared: bool
 
 
-@bounded
 def decode_attribute(body: bytes) -> RawAttribute:
-    """Take an attribute message apart."""
+    """Take an attribute message apart. Hot: one call for each attribute of a file."""
+    if len(body) < 8:
+        raise CorruptFileError("an attribute message is cut off")
     version, flags, name_size, datatype_size, dataspace_size = _HEAD(body, 0)
-    if version == 1:
-        at, step = 8, padded
-        flags = 0
-    elif version in (2, 3):
-        at, step = version + 6, int
+    if version == 3:
+        at, after_name = 9, 9 + name_size
+        after_type = after_name + datatype_size
+        after_space = after_type + dataspace_size
+    elif version == 1:
+        at, flags, after_name = 8, 0, 8 + padded(name_size)
+        after_type = after_name + padded(datatype_size)
+        after_space = after_type + padded(dataspace_size)
+    elif version == 2:
+        at, after_name = 8, 8 + name_size
+        after_type = after_name + datatype_size
+        after_space = after_type + dataspace_size
     else:
         raise CorruptFileError(f"attribute message version {version}")
-    name = text(body[at : at + name_size].split(b"\0", 1)[0])
-    at += step(name_size)
-    datatype = take(body, at, datatype_size)
-    at += step(datatype_size)
-    dataspace = take(body, at, dataspace_size)
-    at += step(dataspace_size)
-    return RawAttribute(name, datatype, dataspace, body[at:], bool(flags & 1), bool(flags & 2))
+    if after_type + dataspace_size > len(body):
+        raise CorruptFileError("an attribute message is cut off")
+    end = body.find(b"\0", at, after_name)
+    return RawAttribute(
+        body[at : after_name if end < 0 else end].decode("utf-8", "surrogateescape"),
+        body[after_name : after_name + datatype_size],
+        body[after_type : after_type + dataspace_size],
+        body[after_space:],
+        bool(flags & 1),
+        bool(flags & 2),
+    )

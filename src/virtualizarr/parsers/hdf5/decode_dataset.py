@@ -64,6 +64,7 @@ def _dataspace(body: bytes, length: int) -> Dataspace:
     return Dataspace(DataspaceType.SIMPLE, shape, max_shape)
 
 
+@lru_cache(256)
 @bounded
 def decode_fill_value(body: bytes) -> FillValue:
     """Decode a fill value message, versions 1-3."""
@@ -90,6 +91,7 @@ def decode_fill_value(body: bytes) -> FillValue:
     return FillValue(FillState.USER_DEFINED, take(body, start, size), **times)
 
 
+@lru_cache(256)
 @bounded
 def decode_fill_value_old(body: bytes) -> FillValue:
     """Decode a fill value message of the old kind (type 0x0004)."""
@@ -99,6 +101,7 @@ def decode_fill_value_old(body: bytes) -> FillValue:
     return FillValue(FillState.USER_DEFINED, take(body, 4, size))
 
 
+@lru_cache(256)
 @bounded
 def decode_filter_pipeline(body: bytes) -> tuple[Filter, ...]:
     """Decode a filter pipeline message, versions 1 and 2."""

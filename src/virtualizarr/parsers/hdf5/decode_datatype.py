@@ -160,6 +160,8 @@ def _name(body: bytes, at: int, version: int) -> tuple[str, int]:
 
 def _compound(body: bytes, at: int, head: _Head) -> tuple[Datatype, int]:
     members = []
+    if head.bits & 0xFFFF == 0:
+        raise CorruptFileError("a compound of no member")
     offset_size = encoded_size(head.size) if head.version >= 3 else 4
     for _ in range(head.bits & 0xFFFF):
         name, at = _name(body, at, head.version)

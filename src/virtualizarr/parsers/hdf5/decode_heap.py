@@ -120,7 +120,8 @@ def decode_fractal_heap(buffer: bytes, at: int, sizes: Sizes) -> FractalHeap:
     huge = 14 + length
     table = huge + 2 * offset + 9 * length
     root = table + 6 + 2 * length
-    root_size, mask, filters = None, 0, ()
+    root_size, mask = None, 0
+    filters: tuple[Filter, ...] = ()
     if filter_length:
         extra = root + offset + 2
         root_size = unsigned(buffer, extra, length)

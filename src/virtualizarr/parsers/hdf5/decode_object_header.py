@@ -8,7 +8,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
-from virtualizarr.parsers.hdf5.decode_fields import address, bounded, u16, u32, unsigned
+from virtualizarr.parsers.hdf5.decode_fields import address, bounded, u32, unsigned
 from virtualizarr.parsers.hdf5.layout import Sizes
 
 SHARED = 0x02  # Header Message Flags, bit 1: the body says where the message is
@@ -73,7 +73,6 @@ class Prefix:
     """What precedes the first message block."""
 
     version: int
-    message_count: int  # version 1 only; -1: not stored
     block_start: int  # relative to the header's address
     block_size: int  # messages only; in version 2 a checksum of four bytes follows
     has_creation_order: bool = False
@@ -88,24 +87,24 @@ def decode_prefix(buffer: bytes, at: int) -> Prefix:
         flags = buffer[5]
         start = 6 + (16 if flags & 0x20 else 0) + (4 if flags & 0x10 else 0)
         width = 1 << (flags & 3)
-        return Prefix(2, -1, start + width, unsigned(buffer, start, width), bool(flags & 0x04))
+        return Prefix(2, start + width, unsigned(buffer, start, width), bool(flags & 0x04))
     if buffer[0] != 1:
         raise CorruptFileError("no object header here: neither version 1 nor 'OHDR'", at=at)
-    return Prefix(1, u16(buffer, 2)[0], 16, u32(buffer, 8)[0])
+    return Prefix(1, 16, u32(buffer, 8)[0])
 
 
 def decode_messages_v1(
-    block: bytes, at: int, room: int, sizes: Sizes
-) -> tuple[list[Message], list[tuple[int, int]], int]:
+    block: bytes, at: int, sizes: Sizes
+) -> tuple[list[Message], list[tuple[int, int]]]:
     """Decode one message block of a version 1 header at file offset `at`.
 
-    `room` is how many messages may still come. Returns the messages, the continuation blocks as
-    (start, size), and the room left.
+    Returns the messages, and the continuation blocks as (start, size). Like libhdf5, goes by the
+    size of the block and not by the number of messages that the prefix declares.
     """
     messages: list[Message] = []
     continuations: list[tuple[int, int]] = []
     here, end = 0, len(block)
-    while room and here + 8 <= end:
+    while here + 8 <= end:
         kind, size, flags = _V1(block, here)
         here += 8
         stop = here + size
@@ -113,13 +112,12 @@ def decode_messages_v1(
             raise CorruptFileError(
                 f"header message of type {kind:#x} and {size} bytes passes its block", at=at + here
             )
-        room -= 1
         if kind == 0x10:
             continuations.append(_continuation(block[here:stop], at + here, sizes))
         elif kind:
-            messages.append(Message(kind, flags, block[here:stop], at + here))
+            messages.append(_new(Message, (kind, flags, block[here:stop], at + here, 0)))
         here = stop
-    return messages, continuations, room
+    return messages, continuations
 
 
 def decode_messages_v2(
@@ -144,7 +142,7 @@ def decode_messages_v2(
         if kind == 0x10:
             continuations.append(_continuation(block[here:stop], at + here, sizes))
         elif kind:
-            messages.append(Message(kind, flags, block[here:stop], at + here, order))
+            messages.append(_new(Message, (kind, flags, block[here:stop], at + here, order)))
         here = stop
     return messages, continuations
 
@@ -184,5 +182,6 @@ def decode_shared(body: bytes, sizes: Sizes) -> SharedLocation:
     return SharedLocation(where, None)
 
 
+_new = tuple.__new__  # a named tuple, in a third of the time: headers are many
 _V1 = struct.Struct("<HHB").unpack_from
 _V2 = struct.Struct("<BHB").unpack_from

@@ -17,9 +17,8 @@ from virtualizarr.parsers.hdf5.decode_fields import (
 from virtualizarr.parsers.hdf5.layout import SharedMessageIndex, Sizes, Superblock
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
-SUPERBLOCK_SIZE = (
-    96  # bytes: the longest, version 1 with 8-byte offsets, is 100 with its root entry
-)
+SUPERBLOCK_SIZE = 128  # bytes: more than the longest, version 1 with its root entry
+OPEN_FOR_WRITING = 0x05  # File Consistency Flags: write access, single writer with readers
 DRIVERS = {
     b"NCSAfami": "a member of a 'family' file set",
     b"NCSAmult": "a member of a 'multi' file set",
@@ -62,7 +61,7 @@ def decode_superblock(buffer: bytes, at: int, file_size: int | None) -> Superblo
     root = address(buffer, skip + 5 * offset, sizes)
     if root is None:
         raise CorruptFileError("the superblock has no root group", at=at)
-    return Superblock(version, sizes, root, file_size=file_size)
+    return Superblock(version, sizes, root, file_size=file_size, end=_end(sizes, file_size))
 
 
 def _decode_new(buffer: bytes, at: int, file_size: int | None) -> Superblock:
@@ -70,6 +69,12 @@ def _decode_new(buffer: bytes, at: int, file_size: int | None) -> Superblock:
     sizes = _sizes(buffer[9], buffer[10], at)
     offset = sizes.offset
     check_lookup3(take(buffer, 0, 16 + 4 * offset), "superblock", at)
+    if version >= 3 and buffer[11] & OPEN_FOR_WRITING:
+        raise CorruptFileError(
+            "a writer has the file open, or died before closing it: what it holds may change or be "
+            "incomplete; close it, or mark it as closed with h5clear -s",
+            at=at,
+        )
     base = unsigned(buffer, 12, offset)
     sizes = replace(
         sizes, base=at, end_of_file=_end_of_file(buffer, 12 + 2 * offset, base, sizes, at)
@@ -83,7 +88,12 @@ def _decode_new(buffer: bytes, at: int, file_size: int | None) -> Superblock:
         root,
         extension_address=address(buffer, 12 + offset, sizes),
         file_size=file_size,
+        end=_end(sizes, file_size),
     )
+
+
+def _end(sizes: Sizes, file_size: int | None) -> int | None:
+    return min((end for end in (sizes.end_of_file, file_size) if end is not None), default=None)
 
 
 def _sizes(offset: int, length: int, at: int) -> Sizes:

@@ -103,11 +103,10 @@ def _strings(datatype: String, count: int, raw: bytes) -> Values:
 
 
 def _objects(items: list[Any]) -> Values:
+    """Return an object array of `items`, which are not looked into even if they are arrays."""
     values = np.empty(len(items), object)
-    values[:] = items if not items or not isinstance(items[0], np.ndarray) else None
-    if items and isinstance(items[0], np.ndarray):
-        for i, item in enumerate(items):
-            values[i] = item
+    for i, item in enumerate(items):
+        values[i] = item
     return values
 
 
@@ -155,6 +154,8 @@ def _references(datatype: Reference, count: int, raw: bytes, heaps: HeapObjects)
     if datatype.type is not ReferenceType.OBJECT or dtype is None:
         raise UnsupportedFeatureError(f"values of {datatype.describe()}")
     stored = np.frombuffer(raw, dtype, count)
+    if heaps.sizes.base == 0 and datatype.size == 8 and _ALL_ONES not in raw:
+        return stored
     undefined = UNDEFINED[datatype.size]
     values = stored.astype(np.uint64)
     null = (stored == 0) | (stored == undefined)
@@ -173,8 +174,8 @@ def _compound(datatype: Compound, count: int, raw: bytes, heaps: HeapObjects) ->
     columns = []
     for member in datatype.members:
         stop = member.offset + member.datatype.size
-        column = table[:, member.offset : stop].tobytes()
-        columns.append(decode_elements(member.datatype, count, column, heaps))
+        stored = table[:, member.offset : stop].tobytes()
+        columns.append(decode_elements(member.datatype, count, stored, heaps))
     values = np.empty(
         count,
         [
@@ -187,6 +188,7 @@ def _compound(datatype: Compound, count: int, raw: bytes, heaps: HeapObjects) ->
     return values
 
 
+_ALL_ONES = b"\xff" * 8
 _NUMBERS = frozenset([FixedPoint, FloatingPoint])
 _DECODERS: dict[type[Datatype], Callable[[Any, int, bytes, HeapObjects], Values]] = {
     VariableLength: _variable,

@@ -45,6 +45,7 @@ class Superblock:
     root_address: int  # of the root group's object header
     extension_address: int | None = None
     file_size: int | None = None  # bytes there are, if known
+    end: int | None = None  # where every structure ends: the lesser of file size and end_of_file
     shared_message_indexes: tuple[SharedMessageIndex, ...] = ()
     # Metadata cache image: (address, bytes) of each entry, newer than the file's own bytes.
     cache_image: tuple[tuple[int, bytes], ...] = field(default=(), repr=False)

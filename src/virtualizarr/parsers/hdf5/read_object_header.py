@@ -26,7 +26,7 @@ GUESS = 2048  # bytes asked for at an object header's address: mostly all of its
 _CHECKED_BLOCK = 0  # bytes: message blocks longer than this go without a check of their checksum
 
 
-_NONE = Prefix(0, 0, 0, 0)
+_NONE = Prefix(0, 0, 0)
 
 
 @dataclass(slots=True, eq=False)
@@ -37,7 +37,6 @@ class _Partial:
     window: bytes = b""
     prefix: Prefix = _NONE
     messages: list[Message] = field(default_factory=list)
-    room: int = 0
     seen: set[int] = field(default_factory=set)
     bytes_seen: int = 0
     missing: list[tuple[int, int]] = field(default_factory=list)
@@ -54,9 +53,11 @@ def exact(view: memoryview, size: int, at: int, what: str) -> bytes:
 
 
 def inside(superblock: Superblock, start: int, size: int, what: str) -> None:
-    """Raise CorruptFileError if `size` bytes from `start` are more than the file has."""
-    end = superblock.file_size
-    end = superblock.sizes.end_of_file if end is None else end
+    """Raise CorruptFileError if `size` bytes from `start` pass the end that the superblock tells.
+
+    Like libhdf5, takes bytes after the End of File Address for no part of the file.
+    """
+    end = superblock.end
     if end is not None and start + size > end:
         raise CorruptFileError(
             f"{what} of {size} bytes passes the end of the file ({end} bytes)", at=start
@@ -91,11 +92,10 @@ def _attempt(superblock: Superblock, partial: _Partial, window: bytes) -> None:
         inside(superblock, at, 16, "object header")
         partial.window = window
         partial.prefix = prefix = decode_prefix(window[:PREFIX_SIZE], at)
-        partial.room = prefix.message_count
         size = prefix.block_start + prefix.block_size + (4 if prefix.version == 2 else 0)
         if prefix.version == 2:
             _block(superblock, partial, at, size)
-        elif prefix.message_count:
+        elif prefix.block_size:
             _block(superblock, partial, at + prefix.block_start, prefix.block_size)
     except VirtualizeError as error:
         _fail(partial, error)
@@ -137,9 +137,7 @@ def _block(superblock: Superblock, partial: _Partial, start: int, size: int) -> 
 def _take(superblock: Superblock, partial: _Partial, start: int, block: bytes) -> None:
     prefix, sizes = partial.prefix, superblock.sizes
     if prefix.version == 1:
-        messages, continuations, partial.room = decode_messages_v1(
-            block, start, partial.room, sizes
-        )
+        messages, continuations = decode_messages_v1(block, start, sizes)
     else:
         first = start == partial.address
         if not first and block[:4] != b"OCHK":

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import isqrt, prod
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from virtualizarr.model import ArrayMetadata, ChunkManifest, Location, ManifestArray
-from virtualizarr.parsers.netcdf3.layout import DEFAULT_FILL, Header
+from virtualizarr.model import ArrayMetadata, ChunkManifest, Location, ManifestArray, RegularGrid
+from virtualizarr.model.columns import AffineRun
+from virtualizarr.model.dtypes import data_type_of, encode_fill
+from virtualizarr.model.json import Json
+from virtualizarr.model.metadata import CodecJson, serializer_of
+from virtualizarr.parsers.netcdf3.layout import DEFAULT_FILL, EXTERNAL_TYPES, Header, Var
 from virtualizarr.parsers.netcdf3.placement import Placement
 
 TINY = 64
@@ -34,32 +40,52 @@ def to_array(
     else:
         chunk_shape = _split(shape, itemsize, chunk_bytes)
         stride = prod(chunk_shape) * itemsize
-    grid_shape = tuple(-(-n // c) for n, c in zip(shape, chunk_shape, strict=True))
-    offset = np.arange(prod(grid_shape), dtype=np.uint64)
-    offset *= np.uint64(stride)
-    offset += np.uint64(var.begin)
-    return ManifestArray(
-        ArrayMetadata.create(
-            shape=shape,
-            dtype=var.dtype,
-            chunk_shape=chunk_shape,
-            fill_value=_fill(placement),
-            attributes=var.vatts,
-            dimension_names=[header.dims[dimid].name for dimid in var.dimids],
-        ),
-        ChunkManifest.single_file(
-            location, offset.reshape(grid_shape), prod(chunk_shape) * itemsize
-        ),
+    grid = RegularGrid(chunk_shape)
+    grid_shape = grid.grid_shape(shape)
+    data_type, serializer, default_fill = _stored_as(var.nc_type)
+    fill = _declared_fill(var)
+    metadata = ArrayMetadata(
+        shape=shape,
+        data_type=data_type,
+        chunk_grid=grid,
+        codecs=(serializer,),
+        fill_value=default_fill if fill is None else fill,
+        attributes=var.vatts,
+        dimension_names=tuple([header.dims[dimid].name for dimid in var.dimids]),
     )
+    manifest = ChunkManifest.from_columns(
+        (location,),
+        _uniform(0, grid_shape),
+        AffineRun.contiguous(var.begin, stride, grid_shape),
+        _uniform(prod(chunk_shape) * itemsize, grid_shape),
+    )
+    return ManifestArray(metadata, manifest)
 
 
-def _fill(placement: Placement) -> Any:
-    """Return what the netCDF library writes where nobody wrote; it is no mask for readers."""
-    var = placement.var
+@lru_cache(maxsize=256)
+def _uniform(value: int, grid_shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """Return a column of one number, at no cost per chunk; variables share it."""
+    number = np.uint32(value) if value < 2**32 else np.uint64(value)
+    return np.broadcast_to(number, grid_shape)
+
+
+@lru_cache
+def _stored_as(nc_type: int) -> tuple[Json, CodecJson, Json]:
+    """Return data type, serializer and default fill value of an external type, as Zarr says it.
+
+    The fill is what the netCDF library writes where nobody wrote; it is no mask for readers.
+    """
+    dtype = EXTERNAL_TYPES[nc_type]
+    return data_type_of(dtype), serializer_of(dtype), encode_fill(DEFAULT_FILL[nc_type], dtype)
+
+
+def _declared_fill(var: Var) -> Json | None:
+    """Return the value of the attribute `_FillValue` where it has the variable's own type."""
     declared = var.vatts.get("_FillValue")
-    if isinstance(declared, np.generic) and declared.dtype == var.dtype.newbyteorder("="):
-        return declared
-    return DEFAULT_FILL[var.nc_type]
+    native = var.dtype.newbyteorder("=")
+    if isinstance(declared, np.generic) and declared.dtype == native:
+        return encode_fill(declared, native)
+    return None
 
 
 def _split(shape: tuple[int, ...], itemsize: int, chunk_bytes: int | None) -> tuple[int, ...]:

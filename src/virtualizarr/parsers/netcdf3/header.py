@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from struct import Struct
 from typing import Any
 
 import numpy as np
@@ -22,7 +24,7 @@ from virtualizarr.parsers.netcdf3.layout import (
 )
 
 MAGIC = b"CDF"
-MAX_OFFSET = 2**63 - 1
+INT32, UINT32, INT64 = Struct(">i"), Struct(">I"), Struct(">q")
 
 
 class ShortBufferError(Exception):
@@ -31,44 +33,37 @@ class ShortBufferError(Exception):
 
 @dataclass(slots=True)
 class Cursor:
-    """A position in the header; `count_size` and `offset_size` are the widths of its integers."""
+    """A position in the header; reading past the buffer's end raises `ShortBufferError`."""
 
     buffer: memoryview
-    count_size: int
-    offset_size: int
+    count_format: Struct
+    offset_format: Struct
     classic: bool
-    at: int = 0
+    at: int
 
-    def take(self, size: int) -> memoryview:
-        """Return the next `size` bytes."""
+    def take_padded(self, size: int) -> memoryview:
+        """Return the next `size` bytes and step over what fills up their last four-byte word."""
         start = self.at
-        self.at = start + size
+        self.at = start + size + -size % 4
         if self.at > len(self.buffer):
             raise ShortBufferError
-        return self.buffer[start : self.at]
+        return self.buffer[start : start + size]
 
-    def take_padded(self, size: int) -> bytes:
-        """Return the next `size` bytes and step over what fills up their last four-byte word."""
-        return bytes(self.take(size + -size % 4)[:size])
-
-    def int32(self) -> int:
-        return int.from_bytes(self.take(4), "big")
+    def number(self, form: Struct) -> int:
+        at = self.at
+        self.at = at + form.size
+        if self.at > len(self.buffer):
+            raise ShortBufferError
+        value: int = form.unpack_from(self.buffer, at)[0]
+        return value
 
     def count(self) -> int:
         """Return a NON_NEG or a number of elements."""
-        value = int.from_bytes(self.take(self.count_size), "big")
-        if value >> (8 * self.count_size - 1):
+        value = self.number(self.count_format)
+        if value < 0:
             raise CorruptFileError(
-                f"a count in the header is negative or absurd: {value:#x}",
-                at=self.at - self.count_size,
-            )
-        return value
-
-    def offset(self) -> int:
-        value = int.from_bytes(self.take(self.offset_size), "big")
-        if value > MAX_OFFSET:
-            raise CorruptFileError(
-                f"a variable begins at byte {value:#x}", at=self.at - self.offset_size
+                f"a count in the header is negative: {value:#x}",
+                at=self.at - self.count_format.size,
             )
         return value
 
@@ -80,16 +75,16 @@ def decode_header(buffer: memoryview) -> Header:
     another format, `CorruptFileError` with the byte offset for a broken header.
     """
     cursor = _open_header(buffer)
-    at, width = cursor.at, cursor.count_size
-    numrecs = int.from_bytes(cursor.take(width), "big")
-    if numrecs != STREAMING[width] and numrecs >> (8 * width - 1):
-        raise CorruptFileError(f"the number of records is negative: {numrecs:#x}", at=at)
+    at = cursor.at
+    numrecs = cursor.number(cursor.count_format)
+    if numrecs < STREAMING:
+        raise CorruptFileError(f"the number of records is negative: {numrecs}", at=at)
     dims = _decode_dims(cursor)
     gatts = _decode_attributes(cursor)
     variables = _decode_vars(cursor, dims)
     return Header(
         version=Version(buffer[3]),
-        numrecs=None if numrecs == STREAMING[width] else numrecs,
+        numrecs=None if numrecs == STREAMING else numrecs,
         dims=dims,
         gatts=gatts,
         vars=variables,
@@ -111,13 +106,15 @@ def _open_header(buffer: memoryview) -> Cursor:
     if len(buffer) < 4:
         raise ShortBufferError
     data_64, classic = buffer[3] == Version.DATA_64, buffer[3] == Version.CLASSIC
-    return Cursor(buffer, 8 if data_64 else 4, 4 if classic else 8, not data_64, at=4)
+    return Cursor(
+        buffer, INT64 if data_64 else INT32, UINT32 if classic else INT64, not data_64, at=4
+    )
 
 
 def _decode_list(cursor: Cursor, expected: Tag) -> int:
     """Step over the opening of a list and return its number of elements."""
     at = cursor.at
-    tag, nelems = cursor.int32(), cursor.count()
+    tag, nelems = cursor.number(INT32), cursor.count()
     if tag == Tag.ABSENT and nelems == 0:
         return 0
     if tag != expected:
@@ -131,19 +128,27 @@ def _decode_list(cursor: Cursor, expected: Tag) -> int:
 
 def _decode_name(cursor: Cursor) -> str:
     at = cursor.at
-    raw = cursor.take_padded(cursor.count())
+    try:
+        return _checked_name(bytes(cursor.take_padded(cursor.count())))
+    except ValueError as error:
+        raise CorruptFileError(str(error), at=at) from error
+
+
+@lru_cache(maxsize=1024)
+def _checked_name(raw: bytes) -> str:
+    """Return a name; raises ValueError for what cannot be one."""
     try:
         name = raw.decode()
     except UnicodeDecodeError as error:
-        raise CorruptFileError(f"a name is not UTF-8: {raw!r}", at=at) from error
+        raise ValueError(f"a name is not UTF-8: {raw[:100]!r}") from error
     if not name or "/" in name or "\0" in name or name in (".", ".."):
-        raise CorruptFileError(f"{name!r} cannot be a name", at=at)
+        raise ValueError(f"{name[:100]!r} cannot be a name")
     return name
 
 
 def _decode_type(cursor: Cursor) -> int:
     at = cursor.at
-    nc_type = cursor.int32()
+    nc_type = cursor.number(INT32)
     if nc_type not in (CLASSIC_TYPES if cursor.classic else EXTERNAL_TYPES):
         raise CorruptFileError(f"{nc_type} is not an nc_type of this version of the format", at=at)
     return nc_type
@@ -178,9 +183,9 @@ def _decode_values(cursor: Cursor) -> Any:
     dtype = EXTERNAL_TYPES[nc_type]
     raw = cursor.take_padded(nelems * dtype.itemsize)
     if nc_type == NC_CHAR:
-        return _text(raw)
-    values = np.frombuffer(raw, dtype).astype(dtype.newbyteorder("="))
-    return values[0] if nelems == 1 else values
+        return _text(bytes(raw))
+    values = np.frombuffer(raw, dtype)
+    return values[0] if nelems == 1 else values.astype(dtype.newbyteorder("="))
 
 
 def _text(raw: bytes) -> str:
@@ -207,8 +212,12 @@ def _decode_var(cursor: Cursor, dims: tuple[Dim, ...]) -> Var:
         dimids = _decode_dimids(cursor, dims)
         vatts = _decode_attributes(cursor)
         nc_type = _decode_type(cursor)
-        cursor.take(cursor.count_size)
-        return Var(name, dimids, vatts, nc_type, cursor.offset(), at)
+        cursor.number(cursor.count_format)
+        begin_at = cursor.at
+        begin = cursor.number(cursor.offset_format)
+        if begin < 0:
+            raise CorruptFileError(f"the variable begins at byte {begin}", at=begin_at)
+        return Var(name, dimids, vatts, nc_type, begin, at)
     except CorruptFileError as error:
         raise error.located(node=name) from None
 
@@ -216,14 +225,17 @@ def _decode_var(cursor: Cursor, dims: tuple[Dim, ...]) -> Var:
 def _decode_dimids(cursor: Cursor, dims: tuple[Dim, ...]) -> tuple[int, ...]:
     at = cursor.at
     rank = cursor.count()
-    width = cursor.count_size
-    raw = cursor.take(rank * width)
-    dimids = np.frombuffer(raw, f">u{width}")
-    if rank and int(dimids.max()) >= len(dims):
-        raise CorruptFileError(
-            f"a dimension id is {int(dimids.max())}; there are {len(dims)} dimensions", at=at
-        )
-    found = tuple(dimids.tolist())
+    form = cursor.count_format
+    start = cursor.at
+    cursor.at = start + rank * form.size
+    if cursor.at > len(cursor.buffer):
+        raise ShortBufferError
+    found = tuple([dimid for (dimid,) in form.iter_unpack(cursor.buffer[start : cursor.at])])
+    for dimid in found:
+        if not 0 <= dimid < len(dims):
+            raise CorruptFileError(
+                f"a dimension id is {dimid}; there are {len(dims)} dimensions", at=at
+            )
     if any(dims[dimid].dim_length == 0 for dimid in found[1:]):
         raise CorruptFileError("the record dimension is not the variable's first", at=at)
     return found

@@ -10,8 +10,8 @@ import numpy as np
 
 type Attributes = dict[str, Any]
 
-STREAMING = {4: 0xFFFF_FFFF, 8: 0xFFFF_FFFF_FFFF_FFFF}
-"""The `numrecs` that means "count the records by the file's size", by its width in bytes."""
+STREAMING = -1
+"""The `numrecs` (all bits set) that means "count the records by the file's size"."""
 
 
 class Version(IntEnum):

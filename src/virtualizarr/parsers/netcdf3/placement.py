@@ -56,10 +56,10 @@ def place(header: Header, size: int | None) -> dict[str, Placement]:
 
 
 def data_end(placement: Placement) -> int:
-    """Return the offset just past the variable's last byte; its `begin` where it has none."""
+    """Return the offset just past the variable's last byte; 0 where it has none."""
     var, shape = placement.var, placement.shape
     if 0 in shape:
-        return var.begin
+        return 0
     if placement.stride is None:
         return var.begin + prod(shape) * var.dtype.itemsize
     return var.begin + placement.nbytes + (shape[0] - 1) * placement.stride

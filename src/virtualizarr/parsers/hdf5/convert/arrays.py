@@ -55,7 +55,7 @@ def read_array(file: OpenFile, dataset: Dataset) -> Reading[ManifestArray]:
         case ChunkedLayout():
             return (yield from _read_chunked(file, dataset, element, dataset.layout))
         case VirtualLayout():
-            return (yield from read_virtual(file, dataset, element, read_array))
+            return (yield from read_virtual(file, dataset, element, dataset.layout))
 
 
 def _compact(dataset: Dataset, element: Element, layout: CompactLayout) -> ManifestArray:

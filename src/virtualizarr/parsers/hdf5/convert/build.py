@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
-from virtualizarr.errors import CorruptFileError
+from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
 from virtualizarr.model import ArrayMetadata, ChunkManifest, ManifestArray
 from virtualizarr.model.metadata import CodecJson
 from virtualizarr.parsers.hdf5.convert.elements import Element
 from virtualizarr.parsers.hdf5.convert.fill import fill_of
 from virtualizarr.parsers.hdf5.layout import Dataset
+
+MAX_AXES = 64  # of a numpy array
+MAX_CELLS = 1 << 48  # of a grid; its columns take no memory while all chunks are missing
 
 
 def array_of(
@@ -36,6 +39,8 @@ def array_of(
         fill_value=fill_of(dataset.fill_value, dataset.datatype.size, element),
     )
     grid = metadata.grid_shape
+    if len(grid) > MAX_AXES or prod(grid) > MAX_CELLS:
+        raise UnsupportedFeatureError(f"a chunk grid of {grid}")
     if manifest is None:
         return ManifestArray(metadata, ChunkManifest.empty(grid))
     if manifest.shape_chunk_grid != grid:

@@ -69,7 +69,9 @@ class Dimensions:
             if dataset.dataspace.type is DataspaceType.SIMPLE and is_scale(dataset.attributes):
                 space = dataset.dataspace
                 scales[dataset.address] = Scale(
-                    names[dataset.address].rpartition("/")[2], space.shape[0], space.max_shape[0] is None
+                    names[dataset.address].rpartition("/")[2],
+                    space.shape[0],
+                    space.max_shape[0] is None,
                 )
                 number = _integers(dataset.attributes.get("_Netcdf4Dimid"))
                 if len(number) == 1:

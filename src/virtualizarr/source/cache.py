@@ -11,7 +11,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -40,19 +40,11 @@ class AnySource(Source, AsyncSource, Protocol):
     """A source for blocking callers and for callers on an event loop."""
 
 
-@dataclass(frozen=True, slots=True)
-class CacheRule:
-    """How much to fetch and to keep, in bytes.
-
-    `head`: the first request. `whole`: a file up to this size is fetched whole, once its size is
-    known. `read_ahead`: how far a range is widened. `limit`: what is kept; the least recently used
-    bytes go first.
-    """
-
-    head: int = MEBI
-    whole: int = 8 * MEBI
-    read_ahead: int = 64 * KIBI
-    limit: int = 256 * MEBI
+class _CacheRule(NamedTuple):
+    read_ahead: int
+    head: int
+    whole: int
+    limit: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,12 +68,24 @@ class CachingSource:
     """
 
     def __init__(
-        self, inner: AnySource, rule: CacheRule | None = None, *, size: int | None = None
+        self,
+        inner: AnySource,
+        read_ahead: int = 64 * KIBI,
+        *,
+        head: int = MEBI,
+        whole: int = 8 * MEBI,
+        limit: int = 256 * MEBI,
+        size: int | None = None,
     ) -> None:
-        """Cache `inner`; `size` is the file's size in bytes, if it is known beforehand."""
+        """Cache `inner`. All in bytes:
+
+        `read_ahead`: how far a range is widened. `head`: the first request. `whole`: a file up to
+        this size is fetched whole, once its size is known. `limit`: what is kept; the least
+        recently used goes first. `size`: of the file, if it is known beforehand.
+        """
         self.inner = inner
         self.url = inner.url
-        self._rule = rule if rule is not None else CacheRule()
+        self._rule = _CacheRule(read_ahead, head, whole, limit)
         self._size = size
         self._facts: FileFacts | None = None
         self._held = Held()
@@ -131,16 +135,15 @@ class CachingSource:
         """Say what to fetch for a batch that is not all in memory."""
         check_requests(requests, self._size)
         held, size, rule = self._held, self._size, self._rule
+        if size is not None and size <= rule.whole:
+            rest = ByteRange(held.ends[0] if held.find(0, 0) is not None else 0, size)
+            return _Plan(held, [rest], [rest], [])
+        coming = ByteRange(0, rule.head) if not held.segments else None
         wanted = [r for r in requests if isinstance(r, ByteRange)]
         blocks = [r for r in requests if isinstance(r, ByteBlocks)]
-        coming: ByteRange | None = None
-        if size is not None and size <= rule.whole:
-            coming = ByteRange(held.ends[0] if held.find(0, 0) is not None else 0, size)
-        elif not held.segments:
-            coming = ByteRange(0, rule.head)
         missing = [r for r in wanted if not _covered(r, held, coming, size)]
         ranges = self._widened(missing, held)
-        if coming is not None and coming.size > 0:
+        if coming is not None:
             ranges.append(coming)
         lacking = [_lacking(held, block, coming, size) for block in blocks]
         exact = [
@@ -177,7 +180,11 @@ class CachingSource:
         self._round += 1
         self._learn(facts, plan.ranges, got)
         held = plan.held.adding(fetched, self._round)
-        self._keep(fetched)
+        size = self._size
+        if size is not None and size <= self._rule.whole and held.covers(size):
+            self._whole = held.joined(size)
+            return answer_from(self._whole, requests)
+        self._held = self._held.adding(fetched, self._round).within(self._rule.limit)
         exact = iter(got[len(plan.ranges) :])
         lacking = iter(plan.lacking)
         answers: list[Any] = []
@@ -203,13 +210,6 @@ class CachingSource:
             short = [end for r, end in zip(ranges, ends, strict=True) if r.start < end < r.stop]
             self._size = min(short, default=None)
 
-    def _keep(self, fetched: Sequence[tuple[int, memoryview]]) -> None:
-        held = self._held.adding(fetched, self._round)
-        size = self._size
-        if size is not None and size <= self._rule.whole and held.covers(size):
-            self._whole = held.joined(size)
-        self._held = held.within(self._rule.limit)
-
     def _complete(
         self, blocks: ByteBlocks, held: Held, rows: Int64s, part: npt.NDArray[np.uint8] | None
     ) -> npt.NDArray[np.uint8]:
@@ -228,8 +228,9 @@ class CachingSource:
         return out
 
 
-def _rebuild(inner: AnySource, rule: CacheRule, size: int | None) -> CachingSource:
-    return CachingSource(inner, rule, size=size)
+def _rebuild(inner: AnySource, rule: _CacheRule, size: int | None) -> CachingSource:
+    read_ahead, head, whole, limit = rule
+    return CachingSource(inner, read_ahead, head=head, whole=whole, limit=limit, size=size)
 
 
 def _from_held(
@@ -248,7 +249,7 @@ def _from_held(
                 segment = segments[i]
                 segment.used[0] = used
                 answers.append(segment.data[start - begins[i] : stop - begins[i]])
-            elif size is not None and size <= start <= request.stop:
+            elif 0 <= start <= request.stop and stop <= start:
                 answers.append(_NOTHING)
             else:
                 return None
@@ -273,7 +274,7 @@ def _covered(wanted: ByteRange, held: Held, coming: ByteRange | None, size: int 
 
 
 def _lacking(held: Held, blocks: ByteBlocks, coming: ByteRange | None, size: int | None) -> Int64s:
-    """Return the numbers of the blocks that are neither in memory, on their way nor past the end."""
+    """Return the numbers of the blocks neither in memory, nor on their way, nor past the end."""
     there = (held.holders(blocks, size) >= 0) | _past_end(blocks, size)
     if coming is not None:
         stops = blocks.starts + blocks.size

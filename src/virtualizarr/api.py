@@ -1,0 +1,295 @@
+"""The functions a person calls: from URLs to virtual datasets, trees of arrays, and Zarr stores."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import xarray as xr
+from obspec_utils.registry import ObjectStoreRegistry
+
+from virtualizarr.datasets.many import OnError, Parallel, Progress, Urls, open_many
+from virtualizarr.datasets.virtual import Wanted, virtual_dataset, virtual_datatree
+from virtualizarr.errors import SourceNotFoundError, UnsupportedFeatureError, VirtualizeError
+from virtualizarr.model import ManifestGroup
+from virtualizarr.parsers.base import Parser
+from virtualizarr.parsers.driver import Sources, parse_with, parse_with_async
+from virtualizarr.parsers.kerchunk import group_from_refs
+from virtualizarr.plugins import HEAD_SIZE, detect, parser_named
+from virtualizarr.source.open import open_source, resolve
+from virtualizarr.source.ranges import ByteRange
+from virtualizarr.source.urls import normalize_url, split_url
+from virtualizarr.store import ManifestStore
+
+type Url = str | os.PathLike[str]
+type References = Mapping[str, Any]
+type LegacyParser = Callable[..., ManifestStore]
+type AnyParser = str | Parser | LegacyParser
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A parsed file: its groups, and the sources its bytes came from, for further reading."""
+
+    group: ManifestGroup
+    sources: Sources
+    url: str | None
+
+    def at(self, path: str) -> ManifestGroup:
+        """Return the group at `path`; "" and "/" are the root.
+
+        Raises SourceNotFoundError listing the groups there are.
+        """
+        node = self.group
+        for name in path.strip("/").split("/") if path.strip("/") else ():
+            if name not in node.groups:
+                known = ", ".join(node.groups) if node.groups else "none"
+                raise SourceNotFoundError(
+                    f"there is no group {path!r}; groups at this level: {known}", url=self.url
+                )
+            node = node.groups[name]
+        return node
+
+
+def open_virtual_dataset(
+    url: Url | References,
+    registry: ObjectStoreRegistry | None = None,
+    parser: AnyParser | None = None,
+    *,
+    group: str = "",
+    drop_variables: str | Collection[str] = (),
+    loadable_variables: Collection[str] | None = None,
+    decode_times: Any = None,
+    storage_options: Mapping[str, Any] | None = None,
+) -> xr.Dataset:
+    """Open a file as a Dataset of virtual variables, which hold references and no values.
+
+    - `url`: a path or URL, or kerchunk references as a dict.
+    - `registry`: says which object stores to read from; by default they are made from the URL, the
+      environment and `storage_options`.
+    - `parser`: the format's name or a parser; by default the content decides.
+    - `group`: the path of the group to open.
+    - `loadable_variables`: names of variables to load and decode. None loads dimension coordinates,
+      so that xarray can align and sort by them; `[]` loads nothing.
+    - `decode_times`: as in `xr.open_dataset`, for the loaded variables.
+
+    Raises errors from `virtualizarr.errors`, with the URL: SourceError and its kinds if the file
+    cannot be read, UnknownFormatError, CorruptFileError, UnsupportedFeatureError.
+    """
+    parsed = parsed_url(url, registry, parser, storage_options)
+    wanted = Wanted(_names(drop_variables), loadable_variables, decode_times)
+    return _located(
+        parsed, lambda: virtual_dataset(parsed.at(group), parsed.sources.open, wanted, _node(group))
+    )
+
+
+def open_virtual_datatree(
+    url: Url | References,
+    registry: ObjectStoreRegistry | None = None,
+    parser: AnyParser | None = None,
+    *,
+    group: str = "",
+    drop_variables: str | Collection[str] = (),
+    loadable_variables: Collection[str] | None = None,
+    decode_times: Any = None,
+    storage_options: Mapping[str, Any] | None = None,
+) -> xr.DataTree:
+    """Open a file with all its groups as a DataTree; arguments and errors as `open_virtual_dataset`.
+
+    In `drop_variables` and `loadable_variables` a name holds in every group; in
+    `loadable_variables` a path such as "/group/name" holds in one.
+    """
+    parsed = parsed_url(url, registry, parser, storage_options)
+    wanted = Wanted(_names(drop_variables), loadable_variables, decode_times)
+    return _located(
+        parsed,
+        lambda: virtual_datatree(parsed.at(group), parsed.sources.open, wanted, _node(group)),
+    )
+
+
+def open_virtual_mfdataset(
+    urls: Urls,
+    registry: ObjectStoreRegistry | None = None,
+    parser: AnyParser | None = None,
+    concat_dim: Any = None,
+    compat: Any = "no_conflicts",
+    preprocess: Callable[[xr.Dataset], xr.Dataset] | None = None,
+    data_vars: Any = "all",
+    coords: Any = "different",
+    combine: str = "by_coords",
+    parallel: Parallel = False,
+    join: Any = "outer",
+    attrs_file: Url | None = None,
+    combine_attrs: Any = "override",
+    *,
+    on_error: OnError = "raise",
+    progress: Progress = None,
+    **kwargs: Any,
+) -> xr.Dataset:
+    """Open many files as one virtual Dataset, as `xr.open_mfdataset` does with values.
+
+    - `urls`: a glob, or a list of paths and URLs, nested for `combine="nested"` along more than one
+      dimension.
+    - `parallel`: False, "dask", "lithops", or an executor (a `concurrent.futures.Executor`, instance
+      or class). False opens remote files concurrently and local ones one by one.
+    - `on_error`: what becomes of files that cannot be opened: "raise", "warn" or "skip".
+    - `progress`: True shows a bar; a callable is told (files done, files in all).
+    - `kwargs` go to `open_virtual_dataset`; the rest are those of `xr.open_mfdataset`.
+
+    Raises CombineError, naming variable and file, where joining would give wrong values; else as
+    `open_virtual_dataset`.
+    """
+    return open_many(
+        _Opener(registry, parser, kwargs),
+        urls,
+        expand=_Expander(registry, kwargs.get("storage_options")),
+        preprocess=preprocess,
+        parallel=parallel,
+        on_error=on_error,
+        progress=progress,
+        combine=combine,
+        concat_dim=concat_dim,
+        attrs_file=attrs_file,
+        options={
+            "compat": compat,
+            "data_vars": data_vars,
+            "coords": coords,
+            "join": join,
+            "combine_attrs": combine_attrs,
+        },
+    )
+
+
+def parse(
+    url: Url | References,
+    registry: ObjectStoreRegistry | None = None,
+    parser: AnyParser | None = None,
+    *,
+    storage_options: Mapping[str, Any] | None = None,
+) -> ManifestGroup:
+    """Return a file's tree of virtual arrays, without xarray; arguments as `open_virtual_dataset`."""
+    return parsed_url(url, registry, parser, storage_options).group
+
+
+async def parse_async(
+    url: Url,
+    registry: ObjectStoreRegistry | None = None,
+    parser: str | Parser | None = None,
+    *,
+    storage_options: Mapping[str, Any] | None = None,
+) -> ManifestGroup:
+    """The same as `parse`, on the running event loop, so that many files are parsed at a time.
+
+    `parser` may not be a callable of VirtualiZarr 2.x, which blocks.
+    """
+    canonical = normalize_url(url)
+    sources = _sources(registry, storage_options)
+    if parser is None:
+        (head,) = await sources.open(canonical).read_async([ByteRange(0, HEAD_SIZE)])
+        parser = detect(head, canonical)
+    chosen = _parser(parser)
+    if not isinstance(chosen, Parser):
+        raise UnsupportedFeatureError(f"{chosen!r} blocks; use `parse`", url=canonical)
+    return await parse_with_async(chosen, canonical, sources)
+
+
+def open_store(
+    url_or_group: Url | References | ManifestGroup,
+    registry: ObjectStoreRegistry | None = None,
+    parser: AnyParser | None = None,
+    *,
+    storage_options: Mapping[str, Any] | None = None,
+) -> ManifestStore:
+    """Return a read-only Zarr store, for `zarr.open_group` or `xr.open_zarr`; errors as `parse`."""
+    if isinstance(url_or_group, ManifestGroup):
+        group = url_or_group
+    else:
+        group = parse(url_or_group, registry, parser, storage_options=storage_options)
+    options = dict(storage_options) if storage_options is not None else None
+    return ManifestStore(group, registry=registry, storage_options=options)
+
+
+def parsed_url(
+    url: Url | References,
+    registry: ObjectStoreRegistry | None,
+    parser: AnyParser | None,
+    storage_options: Mapping[str, Any] | None,
+) -> Parsed:
+    """Return a file, or references given as a dict, parsed; arguments as `open_virtual_dataset`."""
+    sources = _sources(registry, storage_options)
+    if isinstance(url, Mapping):
+        return Parsed(group_from_refs(url), sources, None)
+    canonical = normalize_url(url)
+    if parser is None:
+        (head,) = sources.open(canonical).read([ByteRange(0, HEAD_SIZE)])
+        parser = detect(head, canonical)
+    chosen = _parser(parser)
+    if isinstance(chosen, Parser):
+        return Parsed(parse_with(chosen, canonical, sources), sources, canonical)
+    if registry is None:
+        registry = _registry_for(canonical, storage_options)
+    store = chosen(url=canonical, registry=registry)
+    return Parsed(store.group, sources, canonical)
+
+
+@dataclass(frozen=True, slots=True)
+class _Opener:
+    """`open_virtual_dataset` with its arguments; can be sent to other processes."""
+
+    registry: ObjectStoreRegistry | None
+    parser: AnyParser | None
+    options: Mapping[str, Any]
+
+    def __call__(self, url: str) -> xr.Dataset:
+        return open_virtual_dataset(url, self.registry, self.parser, **self.options)
+
+
+@dataclass(frozen=True, slots=True)
+class _Expander:
+    """A glob's URLs, sorted."""
+
+    registry: ObjectStoreRegistry | None
+    storage_options: Mapping[str, Any] | None
+
+    def __call__(self, pattern: str) -> list[str]:
+        return list(glob_urls(pattern, self.registry, self.storage_options))
+
+
+def _sources(
+    registry: ObjectStoreRegistry | None, storage_options: Mapping[str, Any] | None
+) -> Sources:
+    return Sources(lambda url: open_source(url, registry, storage_options))
+
+
+def _parser(parser: AnyParser) -> Parser | LegacyParser:
+    if isinstance(parser, str):
+        return parser_named(parser)
+    made: Any = parser() if isinstance(parser, type) else parser
+    if not callable(made) and not isinstance(made, Parser):
+        raise TypeError(f"parser must be a name, a parser or a callable, not {parser!r}")
+    return made  # type: ignore[no-any-return]
+
+
+def _registry_for(url: str, storage_options: Mapping[str, Any] | None) -> ObjectStoreRegistry:
+    """Return a registry for parsers of VirtualiZarr 2.x, which cannot do without."""
+    store, _ = resolve(url, None, storage_options)
+    parts = split_url(url)
+    return ObjectStoreRegistry({f"{parts.scheme}://{parts.authority}": store})
+
+
+def _names(names: str | Collection[str]) -> Collection[str]:
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _node(group: str) -> str:
+    return f"/{group.strip('/')}"
+
+
+def _located[T](parsed: Parsed, make: Callable[[], T]) -> T:
+    """Add the file's URL to errors that do not say which file they are about."""
+    try:
+        return make()
+    except VirtualizeError as error:
+        raise error.located(url=parsed.url)

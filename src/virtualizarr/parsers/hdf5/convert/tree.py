@@ -1,0 +1,222 @@
+"""Groups: from a hierarchy to a tree of virtual arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from virtualizarr.errors import (
+    CorruptFileError,
+    SourceNotFoundError,
+    UnsupportedFeatureError,
+    VirtualizeError,
+)
+from virtualizarr.model import ManifestArray, ManifestGroup
+from virtualizarr.parsers.hdf5.convert.arrays import read_array
+from virtualizarr.parsers.hdf5.convert.attributes import convert_attributes
+from virtualizarr.parsers.hdf5.convert.context import MAX_FILES, OpenFile
+from virtualizarr.parsers.hdf5.convert.dimensions import (
+    NON_COORDINATE_PREFIX,
+    Dimensions,
+    is_only_dimension,
+)
+from virtualizarr.parsers.hdf5.convert.links import Outside, follow, joined
+from virtualizarr.parsers.hdf5.convert.opening import open_file
+from virtualizarr.parsers.hdf5.convert.urls import beside
+from virtualizarr.parsers.hdf5.convert.variables import variable_of
+from virtualizarr.parsers.hdf5.layout import BrokenObject, Dataset, Group
+from virtualizarr.source.reading import Elsewhere, Reading, together
+
+MAX_DEPTH = 200
+"""How deep groups may lie in one another."""
+
+MAX_NODES = 100_000
+"""How many nodes a tree may have beyond 16 times the file's objects, shared ones counted each time."""
+
+type Node = ManifestArray | ManifestGroup
+
+
+@dataclass(slots=True)
+class Plan:
+    """A group's members by the names they are shown under."""
+
+    group: Group
+    datasets: dict[str, Dataset] = field(default_factory=dict)
+    groups: dict[str, Plan] = field(default_factory=dict)
+    outside: dict[str, Outside] = field(default_factory=dict)
+    nodes: int = 1  # of the tree below, a shared group counted wherever it is shown
+
+
+def read_node(file: OpenFile, drop: Collection[str] = ()) -> Reading[Node]:
+    """Return all that is at and below the root of `file.hierarchy`.
+
+    `drop` holds names, or paths without the leading slash, of datasets and groups to leave out. The
+    chunk indexes of all datasets are read together, one level a round.
+    """
+    root = file.hierarchy.root
+    dimensions = Dimensions.of(
+        (each for each in file.hierarchy.objects.values() if isinstance(each, Dataset)), file.paths
+    )
+    match root:
+        case Dataset():
+            storage = yield from _located(read_array(file, root), root.path)
+            parent = root.path.rpartition("/")[0]
+            return variable_of(file, dimensions, parent, root, storage)
+        case Group():
+            return (yield from _read_group(file, root, dimensions, frozenset(drop)))
+        case BrokenObject():
+            raise root.error
+        case _:
+            raise UnsupportedFeatureError("a named datatype holds no data", node=root.path)
+
+
+def _read_group(
+    file: OpenFile, root: Group, dimensions: Dimensions, drop: frozenset[str]
+) -> Reading[ManifestGroup]:
+    plans: dict[int, Plan] = {}
+    plan = _plan(file, root, drop, plans, ())
+    if plan.nodes > MAX_NODES + 16 * len(file.hierarchy.objects):
+        raise UnsupportedFeatureError(f"links that make a tree of {plan.nodes} objects")
+    datasets = {each.address: each for held in plans.values() for each in held.datasets.values()}
+    outside = list(dict.fromkeys(each for held in plans.values() for each in held.outside.values()))
+    arrays, others = yield from together(
+        [
+            together([_located(read_array(file, each), each.path) for each in datasets.values()]),
+            _read_outside(file, outside),
+        ]
+    )
+    storage = dict(zip(datasets, arrays, strict=True))
+    found = dict(zip(outside, others, strict=True))
+    return _assemble(file, plan, dimensions, storage, found, {})
+
+
+def _plan(
+    file: OpenFile,
+    group: Group,
+    drop: frozenset[str],
+    plans: dict[int, Plan],
+    above: tuple[int, ...],
+) -> Plan:
+    known = plans.get(group.address)
+    if known is not None:
+        return known
+    if len(above) > MAX_DEPTH:
+        raise UnsupportedFeatureError(f"groups more than {MAX_DEPTH} deep", node=group.path)
+    plan = plans[group.address] = Plan(group)
+    above = (*above, group.address)
+    for name, link in group.links.items():
+        path = joined(group.path, name)
+        if name in drop or path[1:] in drop:
+            continue
+        try:
+            found = follow(file.hierarchy, group, link)
+        except VirtualizeError as error:
+            raise _with_advice(error.located(node=path), name) from error
+        match found:
+            case Dataset() if not is_only_dimension(found):
+                plan.datasets[_shown(name, group, file)] = found
+            case Group() if found.address not in above:
+                below = plan.groups[name] = _plan(file, found, drop, plans, above)
+                plan.nodes += below.nodes
+            case Outside():
+                plan.outside[name] = found
+            case BrokenObject():
+                raise _with_advice(found.error.located(node=path, at=found.address), name)
+    plan.nodes += len(plan.datasets) + len(plan.outside)
+    return plan
+
+
+def _shown(name: str, group: Group, file: OpenFile) -> str:
+    """Return a variable's name without netCDF-4's prefix for what is not a coordinate."""
+    if not name.startswith(NON_COORDINATE_PREFIX):
+        return name
+    plain = name.removeprefix(NON_COORDINATE_PREFIX)
+    link = group.links.get(plain)
+    other = follow(file.hierarchy, group, link) if link is not None else None
+    taken = other is not None and not (isinstance(other, Dataset) and is_only_dimension(other))
+    return name if taken or not plain else plain
+
+
+def _located[T](reading: Reading[T], path: str) -> Reading[T]:
+    """Return a reading whose errors name the node at `path` and what can be done."""
+    try:
+        return (yield from reading)
+    except VirtualizeError as error:
+        raise _with_advice(error.located(node=path), path.rpartition("/")[2]) from error
+
+
+def _with_advice(error: VirtualizeError, name: str) -> VirtualizeError:
+    if not isinstance(error, UnsupportedFeatureError) or "drop_variables=" in error.reason:
+        return error
+    return UnsupportedFeatureError(
+        f"{error.reason}; drop_variables=[{name!r}] leaves it out",
+        url=error.url,
+        node=error.node,
+        at=error.at,
+    )
+
+
+def _read_outside(file: OpenFile, outside: list[Outside]) -> Reading[list[Node | None]]:
+    """Return what lies in other files; None where there is nothing."""
+    wanted: list[Elsewhere] = []
+    for each in outside:
+        url = beside(file.url, each.file) if each.file is not None else file.url
+        wanted.append(Elsewhere(url, read_other(url, each.path, file.trail)))
+    answers = (yield wanted) if wanted else []
+    nodes: list[Node | None] = []
+    for answer in answers:
+        if isinstance(answer, VirtualizeError) and not _is_dangling(answer):
+            raise answer
+        nodes.append(None if isinstance(answer, VirtualizeError) else answer)
+    return nodes
+
+
+def _is_dangling(error: VirtualizeError) -> bool:
+    """Say whether a link led to no file, or to no object in it."""
+    return isinstance(error, SourceNotFoundError) or type(error) is VirtualizeError
+
+
+def read_other(url: str, path: str, trail: tuple[tuple[str, str], ...]) -> Reading[Node]:
+    """Return the object at `path` in the file at `url`, and all below it.
+
+    Raises a plain VirtualizeError if there is no such object, or if `trail` came by it before.
+    """
+    path = "/" + path.strip("/")
+    if (url, path) in trail:
+        raise VirtualizeError("external links lead in a circle", url=url, node=path)
+    if len(trail) > MAX_FILES:
+        raise UnsupportedFeatureError(f"external links through more than {MAX_FILES} files")
+    file = yield from open_file(url, path, trail)
+    return (yield from read_node(file))
+
+
+def _assemble(
+    file: OpenFile,
+    plan: Plan,
+    dimensions: Dimensions,
+    storage: dict[int, ManifestArray],
+    outside: dict[Outside, Node | None],
+    done: dict[int, ManifestGroup],
+) -> ManifestGroup:
+    known = done.get(plan.group.address)
+    if known is not None:
+        return known
+    group = plan.group
+    arrays = {
+        name: variable_of(file, dimensions, group.path, each, storage[each.address])
+        for name, each in plan.datasets.items()
+    }
+    groups = {
+        name: _assemble(file, below, dimensions, storage, outside, done)
+        for name, below in plan.groups.items()
+    }
+    for name, each in plan.outside.items():
+        node = outside[each]
+        if isinstance(node, ManifestArray):
+            arrays[name] = node
+        elif isinstance(node, ManifestGroup):
+            groups[name] = node
+    attributes = convert_attributes(group.attributes, file.paths)
+    done[group.address] = ManifestGroup(arrays, groups, attributes)
+    return done[group.address]

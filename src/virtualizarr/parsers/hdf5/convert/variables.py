@@ -1,0 +1,88 @@
+"""Variables: a dataset's storage with the names and attributes that it is shown with."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from virtualizarr.errors import UnsupportedFeatureError
+from virtualizarr.model import MISSING, ChunkManifest, ManifestArray
+from virtualizarr.parsers.hdf5.convert.attributes import convert_attributes
+from virtualizarr.parsers.hdf5.convert.context import OpenFile
+from virtualizarr.parsers.hdf5.convert.dimensions import Dimensions, Scale
+from virtualizarr.parsers.hdf5.convert.manifests import DENSE_CELLS
+from virtualizarr.parsers.hdf5.layout import Dataset
+from virtualizarr.parsers.hdf5.layout_datatype import Enumerated
+
+
+def variable_of(
+    file: OpenFile, dimensions: Dimensions, group: str, dataset: Dataset, storage: ManifestArray
+) -> ManifestArray:
+    """Return `storage` with dimension names and attributes, as a variable of the group at `group`.
+
+    An axis along an unlimited dimension that is longer than the axis is lengthened with missing
+    chunks, as netCDF-4 does.
+    """
+    named = dimensions.scales_of(dataset)
+    lengthened = _lengthened(storage, dataset, named)
+    extra = len(storage.shape) - len(named)
+    grows = [n is None for n in dataset.dataspace.max_shape] + [False] * extra
+    grows += [False] * (len(storage.shape) - len(grows))
+    names = dimensions.complete(group, lengthened.shape, [*named, *[None] * extra], grows)
+    attributes = convert_attributes(dataset.attributes, file.paths)
+    if isinstance(dataset.datatype, Enumerated) and not dataset.datatype.is_boolean:
+        attributes = {**_flags(dataset.datatype), **attributes}
+    metadata = lengthened.metadata.replace(attributes=attributes, dimension_names=names)
+    return ManifestArray(metadata, lengthened.manifest)
+
+
+def _flags(datatype: Enumerated) -> dict[str, Any]:
+    """Return the names of an enumeration's values as CF (3.5) writes them."""
+    dtype = datatype.base.numpy_dtype()
+    if dtype is None or not datatype.names:
+        return {}
+    return {
+        "flag_values": np.array(datatype.values, dtype.newbyteorder("=")),
+        "flag_meanings": " ".join("_".join(name.split()) for name in datatype.names),
+    }
+
+
+def _lengthened(
+    storage: ManifestArray, dataset: Dataset, named: list[Scale | None]
+) -> ManifestArray:
+    axes = zip(dataset.dataspace.shape, dataset.dataspace.max_shape, named, strict=True)
+    if not any(scale is not None and scale.unlimited for scale in named):
+        return storage
+    shape = [
+        max(size, scale.size) if limit is None and scale is not None and scale.unlimited else size
+        for size, limit, scale in axes
+    ]
+    whole = (*shape, *storage.shape[len(shape) :])
+    if whole == storage.shape:
+        return storage
+    metadata = storage.metadata.replace(shape=whole)
+    return ManifestArray(metadata, _padded(storage.manifest, metadata.grid_shape))
+
+
+def _padded(manifest: ChunkManifest, grid: tuple[int, ...]) -> ChunkManifest:
+    """Return the manifest on a larger grid; the new chunks are missing."""
+    if bool((manifest.location == MISSING).all()):
+        return ChunkManifest.empty(grid)
+    cells = prod(grid)
+    if cells > DENSE_CELLS and cells > 256 * manifest.location.size:
+        raise UnsupportedFeatureError(f"a grid of {cells} chunks, nearly all of them missing")
+    more = [(0, n - m) for n, m in zip(grid, manifest.shape_chunk_grid, strict=True)]
+
+    def pad[A: npt.NDArray[Any]](column: A, value: Any) -> A:
+        return np.pad(column, more, constant_values=value)  # type: ignore[return-value]
+
+    return ChunkManifest.from_columns(
+        manifest.locations,
+        pad(manifest.location, MISSING),
+        pad(manifest.offset, 0),
+        pad(manifest.length, 0),
+        manifest.inline,
+    )
