@@ -35,7 +35,7 @@ def values_of(
     """Fetch every chunk of `array` and let zarr decode them."""
     store: dict[str, Any] = {}
     to_buffer = default_buffer_prototype().buffer.from_bytes
-    store["zarr.json"] = toto_buffer(orjson.dumps(array.metadata.to_json()))
+    store["zarr.json"] = to_buffer(orjson.dumps(array.metadata.to_json()))
     manifest = array.manifest
     for index in np.ndindex(manifest.shape_chunk_grid):
         code = manifest.location[index]

@@ -10,15 +10,18 @@ from typing import Any
 import xarray as xr
 from obspec_utils.registry import ObjectStoreRegistry
 
-from virtualizarr.datasets.many import OnError, Parallel, Progress, Urls, open_many
-from virtualizarr.datasets.virtual import Wanted, virtual_dataset, virtual_datatree
+from virtualizarr.datasets.many import OnError, Progress, Urls, open_many
+from virtualizarr.datasets.parallel import Parallel
+from virtualizarr.datasets.to_xarray import to_datatree, walk
+from virtualizarr.datasets.virtual import Wanted, virtual_datasets
 from virtualizarr.errors import SourceNotFoundError, UnsupportedFeatureError, VirtualizeError
 from virtualizarr.model import ManifestGroup
 from virtualizarr.parsers.base import Parser
 from virtualizarr.parsers.driver import Sources, parse_with, parse_with_async
 from virtualizarr.parsers.kerchunk import group_from_refs
 from virtualizarr.plugins import HEAD_SIZE, detect, parser_named
-from virtualizarr.source.open import open_source, resolve
+from virtualizarr.source.listing import glob_urls
+from virtualizarr.source.open import Registry, open_source, resolve
 from virtualizarr.source.ranges import ByteRange
 from virtualizarr.source.urls import normalize_url, split_url
 from virtualizarr.store import ManifestStore
@@ -31,11 +34,15 @@ type AnyParser = str | Parser | LegacyParser
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A parsed file: its groups, and the sources its bytes came from, for further reading."""
+    """A parsed file: its groups, and the sources its bytes came from, for further reading.
+
+    `url` is None for references given as a dict, `format` for a parser that has no name.
+    """
 
     group: ManifestGroup
     sources: Sources
     url: str | None
+    format: str | None
 
     def at(self, path: str) -> ManifestGroup:
         """Return the group at `path`; "" and "/" are the root.
@@ -55,7 +62,7 @@ class Parsed:
 
 def open_virtual_dataset(
     url: Url | References,
-    registry: ObjectStoreRegistry | None = None,
+    registry: Registry | None = None,
     parser: AnyParser | None = None,
     *,
     group: str = "",
@@ -79,15 +86,13 @@ def open_virtual_dataset(
     cannot be read, UnknownFormatError, CorruptFileError, UnsupportedFeatureError.
     """
     parsed = parsed_url(url, registry, parser, storage_options)
-    wanted = Wanted(_names(drop_variables), loadable_variables, decode_times)
-    return _located(
-        parsed, lambda: virtual_dataset(parsed.at(group), parsed.sources.open, wanted, _node(group))
-    )
+    wanted = Wanted(_names(drop_variables), loadable_variables, _decoding(decode_times))
+    return _datasets(parsed, {"/": parsed.at(group)}, wanted, group)["/"]
 
 
 def open_virtual_datatree(
     url: Url | References,
-    registry: ObjectStoreRegistry | None = None,
+    registry: Registry | None = None,
     parser: AnyParser | None = None,
     *,
     group: str = "",
@@ -96,22 +101,23 @@ def open_virtual_datatree(
     decode_times: Any = None,
     storage_options: Mapping[str, Any] | None = None,
 ) -> xr.DataTree:
-    """Open a file with all its groups as a DataTree; arguments and errors as `open_virtual_dataset`.
+    """Open a file with all its groups as a DataTree; see `open_virtual_dataset` for the rest.
 
     In `drop_variables` and `loadable_variables` a name holds in every group; in
     `loadable_variables` a path such as "/group/name" holds in one.
     """
     parsed = parsed_url(url, registry, parser, storage_options)
-    wanted = Wanted(_names(drop_variables), loadable_variables, decode_times)
-    return _located(
-        parsed,
-        lambda: virtual_datatree(parsed.at(group), parsed.sources.open, wanted, _node(group)),
-    )
+    wanted = Wanted(_names(drop_variables), loadable_variables, _decoding(decode_times))
+    try:
+        return to_datatree(_datasets(parsed, walk(parsed.at(group)), wanted, group))
+    except VirtualizeError as error:
+        error.located(url=parsed.url)
+        raise
 
 
 def open_virtual_mfdataset(
     urls: Urls,
-    registry: ObjectStoreRegistry | None = None,
+    registry: Registry | None = None,
     parser: AnyParser | None = None,
     concat_dim: Any = None,
     compat: Any = "no_conflicts",
@@ -132,8 +138,8 @@ def open_virtual_mfdataset(
 
     - `urls`: a glob, or a list of paths and URLs, nested for `combine="nested"` along more than one
       dimension.
-    - `parallel`: False, "dask", "lithops", or an executor (a `concurrent.futures.Executor`, instance
-      or class). False opens remote files concurrently and local ones one by one.
+    - `parallel`: False, "dask", "lithops", or a `concurrent.futures.Executor`, as an instance or a
+      class. False opens remote files concurrently and local ones one by one.
     - `on_error`: what becomes of files that cannot be opened: "raise", "warn" or "skip".
     - `progress`: True shows a bar; a callable is told (files done, files in all).
     - `kwargs` go to `open_virtual_dataset`; the rest are those of `xr.open_mfdataset`.
@@ -164,18 +170,18 @@ def open_virtual_mfdataset(
 
 def parse(
     url: Url | References,
-    registry: ObjectStoreRegistry | None = None,
+    registry: Registry | None = None,
     parser: AnyParser | None = None,
     *,
     storage_options: Mapping[str, Any] | None = None,
 ) -> ManifestGroup:
-    """Return a file's tree of virtual arrays, without xarray; arguments as `open_virtual_dataset`."""
+    """Return a file's tree of virtual arrays; arguments and errors as `open_virtual_dataset`."""
     return parsed_url(url, registry, parser, storage_options).group
 
 
 async def parse_async(
     url: Url,
-    registry: ObjectStoreRegistry | None = None,
+    registry: Registry | None = None,
     parser: str | Parser | None = None,
     *,
     storage_options: Mapping[str, Any] | None = None,
@@ -197,7 +203,7 @@ async def parse_async(
 
 def open_store(
     url_or_group: Url | References | ManifestGroup,
-    registry: ObjectStoreRegistry | None = None,
+    registry: Registry | None = None,
     parser: AnyParser | None = None,
     *,
     storage_options: Mapping[str, Any] | None = None,
@@ -213,32 +219,32 @@ def open_store(
 
 def parsed_url(
     url: Url | References,
-    registry: ObjectStoreRegistry | None,
+    registry: Registry | None,
     parser: AnyParser | None,
     storage_options: Mapping[str, Any] | None,
 ) -> Parsed:
     """Return a file, or references given as a dict, parsed; arguments as `open_virtual_dataset`."""
     sources = _sources(registry, storage_options)
     if isinstance(url, Mapping):
-        return Parsed(group_from_refs(url), sources, None)
+        return Parsed(group_from_refs(url), sources, None, "kerchunk")
     canonical = normalize_url(url)
     if parser is None:
         (head,) = sources.open(canonical).read([ByteRange(0, HEAD_SIZE)])
         parser = detect(head, canonical)
     chosen = _parser(parser)
     if isinstance(chosen, Parser):
-        return Parsed(parse_with(chosen, canonical, sources), sources, canonical)
+        return Parsed(parse_with(chosen, canonical, sources), sources, canonical, chosen.name)
     if registry is None:
         registry = _registry_for(canonical, storage_options)
     store = chosen(url=canonical, registry=registry)
-    return Parsed(store.group, sources, canonical)
+    return Parsed(store.group, sources, canonical, None)
 
 
 @dataclass(frozen=True, slots=True)
 class _Opener:
     """`open_virtual_dataset` with its arguments; can be sent to other processes."""
 
-    registry: ObjectStoreRegistry | None
+    registry: Registry | None
     parser: AnyParser | None
     options: Mapping[str, Any]
 
@@ -250,16 +256,14 @@ class _Opener:
 class _Expander:
     """A glob's URLs, sorted."""
 
-    registry: ObjectStoreRegistry | None
+    registry: Registry | None
     storage_options: Mapping[str, Any] | None
 
     def __call__(self, pattern: str) -> list[str]:
-        return list(glob_urls(pattern, self.registry, self.storage_options))
+        return glob_urls(pattern, self.registry, self.storage_options)
 
 
-def _sources(
-    registry: ObjectStoreRegistry | None, storage_options: Mapping[str, Any] | None
-) -> Sources:
+def _sources(registry: Registry | None, storage_options: Mapping[str, Any] | None) -> Sources:
     return Sources(lambda url: open_source(url, registry, storage_options))
 
 
@@ -272,7 +276,7 @@ def _parser(parser: AnyParser) -> Parser | LegacyParser:
     return made  # type: ignore[no-any-return]
 
 
-def _registry_for(url: str, storage_options: Mapping[str, Any] | None) -> ObjectStoreRegistry:
+def _registry_for(url: str, storage_options: Mapping[str, Any] | None) -> ObjectStoreRegistry[Any]:
     """Return a registry for parsers of VirtualiZarr 2.x, which cannot do without."""
     store, _ = resolve(url, None, storage_options)
     parts = split_url(url)
@@ -283,13 +287,15 @@ def _names(names: str | Collection[str]) -> Collection[str]:
     return (names,) if isinstance(names, str) else tuple(names)
 
 
-def _node(group: str) -> str:
-    return f"/{group.strip('/')}"
+def _decoding(decode_times: Any) -> Mapping[str, Any]:
+    return {} if decode_times is None else {"decode_times": decode_times}
 
 
-def _located[T](parsed: Parsed, make: Callable[[], T]) -> T:
-    """Add the file's URL to errors that do not say which file they are about."""
+def _datasets(
+    parsed: Parsed, nodes: Mapping[str, ManifestGroup], wanted: Wanted, group: str
+) -> dict[str, xr.Dataset]:
     try:
-        return make()
+        return virtual_datasets(nodes, parsed.sources.open, wanted, f"/{group.strip('/')}")
     except VirtualizeError as error:
-        raise error.located(url=parsed.url)
+        error.located(url=parsed.url)
+        raise

@@ -58,8 +58,8 @@ def installed_parsers() -> tuple[Parser, ...]:
 def parser_named(name: str) -> Parser:
     """Return the parser of that name, with its default options.
 
-    Raises UnknownFormatError listing what is installed, MissingDependencyError if the parser needs a
-    package that is not.
+    Raises UnknownFormatError listing what is installed, MissingDependencyError if the parser needs
+    a package that is not.
     """
     point = _entry_points().get(name)
     if point is None:
@@ -80,8 +80,8 @@ def parser_named(name: str) -> Parser:
 def detect(head: bytes | memoryview, url: str) -> Parser:
     """Return the parser for a file that starts with `head` (up to 1 MiB).
 
-    Content decides; the ending of the name only where content cannot. Raises UnknownFormatError that
-    says what the content looks like, and which parsers are installed.
+    Content decides; the ending of the name only where content cannot. Raises UnknownFormatError
+    that says what the content looks like, and which parsers are installed.
     """
     start = bytes(head[:HEAD_SIZE])
     installed = _entry_points()

@@ -85,7 +85,7 @@ def test_odd_lengths(plan: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", ZFP)
-@pytest.mark.parametrize("dtype", ["<f4", "<f8", "<i4", "<i8"])
+@pytest.mark.parametrize("dtype", ["<f4", ">f4", "<f8", "<i4", "<i8"])
 @pytest.mark.parametrize(
     "shape, chunks", [((70,), (33,)), ((20, 37), (9, 13)), ((6, 7, 9), (3, 5, 9))]
 )

@@ -57,19 +57,24 @@ class Blosc2(ForeignCodec):
     def decode(self, data: Octets, nbytes: int | None) -> Octets:
         header = self._header(data)
         layout = self._b2nd(data[: header.header_size])
-        limit = UNKNOWN_SIZE_LIMIT if nbytes is None else capacity(nbytes)
-        size = header.uncompressed_size
-        if layout is not None:
-            size = prod(layout.shape) * header.typesize
-            limit_stored = limit << len(layout.shape)  # blocks may reach past each axis
-        else:
-            limit_stored = limit
-        stored = header.chunksize
-        self.require(size <= limit, f"the frame declares {size} bytes, at most {limit} fit")
-        self.require(stored <= limit_stored, f"the frame declares a chunk of {stored} bytes")
+        self._check_sizes(
+            header, layout, UNKNOWN_SIZE_LIMIT if nbytes is None else capacity(nbytes)
+        )
+        chunk = self._chunk(data, header)
         if layout is None:
-            return self._chunk(data, header)[:size]
-        return self._unblocked(self._chunk(data, header), layout, header.typesize)
+            return chunk[: header.uncompressed_size]
+        return self._unblocked(chunk, layout, header.typesize)
+
+    def _check_sizes(self, header: FrameHeader, layout: B2nd | None, limit: int) -> None:
+        """Raise `CorruptFileError` if the frame declares more than `limit` bytes."""
+        rank = 0 if layout is None else len(layout.shape)
+        size = 0 if layout is None else prod(layout.shape) * header.typesize
+        self.require(size <= limit, f"the frame declares {size} bytes, at most {limit} fit")
+        stored = max(header.uncompressed_size, header.chunksize)
+        overhang = limit << rank  # the blocks of a b2nd chunk may reach past each axis
+        self.require(stored <= overhang, f"the frame declares {stored} bytes, of {overhang}")
+        if header.chunksize < header.uncompressed_size:
+            raise UnsupportedFeatureError(f"codec {self.name}: a frame of several Blosc2 chunks")
 
     def _header(self, data: Octets) -> FrameHeader:
         self.require(data.size >= HEADER.size, f"{data.size} bytes cannot hold a frame")
@@ -79,8 +84,6 @@ class Blosc2(ForeignCodec):
         self.require(0 < header.typesize <= MAX_TYPESIZE, f"typesize is {header.typesize}")
         sizes = (header.uncompressed_size, header.compressed_size, header.chunksize)
         self.require(min(sizes) >= 0, "the frame declares a negative size")
-        if header.chunksize < header.uncompressed_size:
-            raise UnsupportedFeatureError(f"codec {self.name}: a frame of several Blosc2 chunks")
         return header
 
     def _b2nd(self, header: Octets) -> B2nd | None:

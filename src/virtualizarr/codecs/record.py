@@ -1,14 +1,14 @@
 """Compound elements and fixed strings as HDF5 lays them out, made into packed little-endian ones.
 
-An HDF5 compound may have gaps between its members, members in any order and of either byte order; a
-Zarr `struct` has none of that. A fixed string may be followed by anything after its first NUL, or by
+An HDF5 compound may have gaps between its members, members in any order and of either byte order;
+a Zarr `struct` has none of that. A fixed string may hold anything after its first NUL, or end in
 blanks that are not part of it; numpy knows NUL padding only. libhdf5 converts both on reading.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -26,9 +26,9 @@ class Record(ForeignCodec):
     """`itemsize`: bytes of a stored element; `pieces`: what an element is made of, in order.
 
     A piece is `[offset, width, count, kind]`: `count` values of `width` bytes from byte `offset` of
-    the stored element on. `kind` is "copy"; "swap" (the bytes of each value reversed); "cut" (a text
-    that ends at its first NUL); "strip" (a text without the blanks at its end). The bytes that
-    "cut" and "strip" take away become NUL.
+    the stored element on. `kind` is "copy"; "swap" (the bytes of each value reversed); "cut" (a
+    text that ends at its first NUL); "strip" (a text without the blanks at its end). The bytes
+    that "cut" and "strip" take away become NUL.
     """
 
     name: ClassVar[str] = "virtualizarr.record"
@@ -37,15 +37,16 @@ class Record(ForeignCodec):
 
     def __post_init__(self) -> None:
         self.require_integers(itemsize=(1, MAX_ELEMENT_BYTES))
-        self.require(isinstance(self.pieces, tuple) and len(self.pieces) > 0, "there are no pieces")
-        for piece in self.pieces:
-            self.require(isinstance(piece, tuple) and len(piece) == 4, f"piece {piece!r}")
+        pieces: Any = self.pieces
+        self.require(type(pieces) is tuple and len(pieces) > 0, "there are no pieces")
+        for piece in pieces:
+            self.require(type(piece) is tuple and len(piece) == 4, f"piece {piece!r}")
             offset, width, count, kind = piece
             numbers = all(type(n) is int for n in (offset, width, count))
             self.require(numbers and kind in KINDS, f"piece {piece!r}")
-            fits = offset >= 0 and width > 0 and count > 0
-            fits = fits and offset + width * count <= self.itemsize
-            self.require(fits, f"piece {piece!r} leaves the element of {self.itemsize} bytes")
+            inside = 0 <= offset <= offset + width * count <= self.itemsize
+            known = inside and width > 0 and count > 0
+            self.require(known, f"piece {piece!r} leaves the element of {self.itemsize} bytes")
         self.require(self.packed_size <= MAX_ELEMENT_BYTES, "the pieces overlap")
 
     @property

@@ -66,8 +66,7 @@ class ScaleOffset(ForeignCodec):
         minbits = int.from_bytes(data[:4].tobytes(), "little")
         size = min(int(data[4]), MAX_MINVAL_BYTES)
         minval = int.from_bytes(data[MINVAL_AT : MINVAL_AT + size].tobytes(), "little")
-        if minbits > self.itemsize * 8:
-            return self._all_nan(minbits, minval, count)
+        self.require(minbits <= self.itemsize * 8, f"minbits is {minbits}")
         packed = data[HEADER_BYTES:]
         enough = count * minbits <= packed.size * 8
         self.require(enough, f"the chunk is too short for {count} elements of {minbits} bits")
@@ -76,16 +75,6 @@ class ScaleOffset(ForeignCodec):
         stored = unpacked(packed, minbits, count, self.itemsize)
         bits = self._restored_floats if self.kind == "f" else self._restored_integers
         return self._ordered(bits(stored, minbits, minval))
-
-    def _all_nan(self, minbits: int, minval: int, count: int) -> Octets:
-        """Return a chunk whose minimum is NaN: so is every value, whatever was stored.
-
-        libhdf5 writes more bits than an element has for such chunks of 4-byte floats.
-        """
-        bits = np.array(minval & ((1 << self.itemsize * 8) - 1), f"u{self.itemsize}")
-        nan = self.kind == "f" and bool(np.isnan(bits.view(f"f{self.itemsize}")))
-        self.require(nan, f"minbits is {minbits}")
-        return self._ordered(np.full(count, bits))
 
     def _restored_integers(
         self, stored: npt.NDArray[Any], minbits: int, minval: int

@@ -1,8 +1,8 @@
 """Time bounds: they are read with the units and calendar of the variable that names them.
 
-CF Conventions 1.12, section 7.1: a boundary variable may leave out the attributes of its parent. Alone,
-a virtual boundary variable would then lose what its numbers mean as soon as its parent is loaded and
-decoded, so it is given them, and files with different epochs cannot be joined by mistake.
+CF Conventions 1.12, section 7.1: a boundary variable may leave out the attributes of its parent.
+Alone, a virtual boundary variable would then lose what its numbers mean as soon as its parent is
+loaded and decoded, so it is given them, and files with different epochs are not joined by mistake.
 """
 
 from __future__ import annotations

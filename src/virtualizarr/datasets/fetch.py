@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -24,16 +24,16 @@ CONCURRENT_FILES = 32
 class _Wanted:
     """The chunks that one array has in one file: their cells in C order, and where they lie."""
 
-    name: Hashable
+    name: str
     cells: npt.NDArray[np.int64]
     starts: npt.NDArray[np.int64]
     lengths: npt.NDArray[np.int64]
 
 
-def inlined[K: Hashable](
-    arrays: Mapping[K, ManifestArray], opener: Callable[[str], Source]
-) -> dict[K, ManifestArray]:
-    """Return the arrays, by any kind of name, with the stored bytes of all their chunks inline.
+def inlined(
+    arrays: Mapping[str, ManifestArray], opener: Callable[[str], Source]
+) -> dict[str, ManifestArray]:
+    """Return the arrays with the stored bytes of all their chunks inline.
 
     `opener` gives the source of a URL. Raises ChangedSourceError if a file is not the one that was
     parsed, CorruptFileError if it ends inside a chunk, SourceError if it cannot be read.
@@ -42,7 +42,7 @@ def inlined[K: Hashable](
     for name, array in arrays.items():
         for location, chunks in _by_location(name, array.manifest):
             wanted.setdefault(location, []).append(chunks)
-    found: dict[Hashable, list[tuple[_Wanted, bytes]]] = {name: [] for name in arrays}
+    found: dict[str, list[tuple[_Wanted, bytes]]] = {name: [] for name in arrays}
     for answers in _each(lambda item: _read(opener(item[0].url), *item), list(wanted.items())):
         for chunks, data in answers:
             found[chunks.name].append((chunks, data))
@@ -52,7 +52,7 @@ def inlined[K: Hashable](
     }
 
 
-def _by_location(name: Hashable, manifest: ChunkManifest) -> list[tuple[Location, _Wanted]]:
+def _by_location(name: str, manifest: ChunkManifest) -> list[tuple[Location, _Wanted]]:
     codes = np.asarray(manifest.location).ravel()
     offset = np.asarray(manifest.offset).ravel().astype(np.int64)
     length = np.asarray(manifest.length).ravel().astype(np.int64)
@@ -90,16 +90,14 @@ def _read(
     ]
 
 
-def _requests(
-    chunks: _Wanted, size: int | None, url: str
-) -> Sequence[ByteBlocks | ByteRange]:
+def _requests(chunks: _Wanted, size: int | None, url: str) -> Sequence[ByteBlocks | ByteRange]:
     stops = chunks.starts + chunks.lengths
     if size is not None and len(stops) and int(stops.max()) > size:
         worst = int(stops.argmax())
         raise CorruptFileError(
             f"the file of {size} bytes ends inside a chunk that ends at {int(stops[worst])}",
             url=url,
-            node=str(chunks.name),
+            node=chunks.name,
             at=int(chunks.starts[worst]),
         )
     length = int(chunks.lengths[0])
@@ -120,7 +118,7 @@ def _joined(chunks: _Wanted, answers: Sequence[Any], url: str) -> bytes:
             f"the file ends inside a chunk: {int(chunks.lengths.sum())} bytes expected, "
             f"{len(data)} found",
             url=url,
-            node=str(chunks.name),
+            node=chunks.name,
             at=int(chunks.starts[0]),
         )
     return data

@@ -1,8 +1,9 @@
 """Dataset and DataTree -> ManifestGroup: what a writer needs of them.
 
-Virtual variables give their array back, with the names, dimensions and attributes that the variable
-has now. Variables with values are encoded by xarray's CF encoder (times with the units they were read
-with, scale and offset, masks) and become one inline chunk each; those of dask are computed for it.
+Virtual variables give their array back, with the names, dimensions and attributes that the
+variable has now. Variables with values are encoded by xarray's CF encoder (times with the units
+they were read with, scale and offset, masks) and become one inline chunk each; those of dask are
+computed for it.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ from virtualizarr.model.dtypes import STRING
 def from_dataset(dataset: xr.Dataset) -> ManifestGroup:
     """Return the Dataset as a group of arrays.
 
-    Coordinates that are not dimensions are listed in `coordinates` attributes, as xarray writes them.
-    Raises UnsupportedFeatureError for values that Zarr cannot hold, or names that are not strings.
+    Coordinates that are not dimensions are listed in `coordinates` attributes, as xarray writes
+    them. Raises UnsupportedFeatureError for values that Zarr cannot hold, or names that are not
+    strings.
     """
     _reject_multi_indexes(dataset)
     variables, attributes = xr.conventions.encode_dataset_coordinates(dataset)
@@ -85,7 +87,8 @@ def _inline_array(variable: xr.Variable, name: str) -> ManifestArray:
         )
         data = _stored(values, dtype)
     except UnsupportedFeatureError as error:
-        raise error.located(node=name)
+        error.located(node=name)
+        raise
     if not values.size:
         return ManifestArray(metadata, ChunkManifest.empty(metadata.grid_shape))
     manifest = ChunkManifest.inlined(data).reshape_grid(metadata.grid_shape)

@@ -1,7 +1,7 @@
 """Values on demand: a ManifestGroup as an xarray backend, read through zarr and decoded by xarray.
 
-Attributes come from the group itself, with the dtypes that the file gave them, not from the JSON of a
-Zarr document: xarray chooses the dtype of decoded values by that of `scale_factor` and `add_offset`.
+Attributes come from the group itself, with the dtypes that the file gave them, not from the JSON
+of a Zarr document: xarray chooses the dtype of decoded values by that of `scale_factor`.
 """
 
 from __future__ import annotations
@@ -14,14 +14,13 @@ import xarray as xr
 import zarr
 from xarray.backends import AbstractDataStore, BackendArray, StoreBackendEntrypoint
 from xarray.backends.zarr import ZarrArrayWrapper
-from xarray.coding.strings import create_vlen_dtype
 
 from virtualizarr.datasets.dimensions import dims_of
 from virtualizarr.datasets.variable import lazily_indexed
 from virtualizarr.model import ManifestArray, ManifestGroup, RectilinearGrid
 from virtualizarr.store import ManifestStore
 
-VLEN_STRING = create_vlen_dtype(str)
+VLEN_STRING = np.dtype(object, metadata={"element_type": str})
 
 
 class LazyArray(BackendArray):
@@ -38,7 +37,7 @@ class LazyArray(BackendArray):
         self._rectilinear = isinstance(array.metadata.chunk_grid, RectilinearGrid)
         self._store = store
         self._path = path
-        self._opened: ZarrArrayWrapper | None = None
+        self._opened: Any = None
 
     def __getitem__(self, key: Any) -> Any:
         return self._as_declared(self._wrapper()[key])
@@ -52,9 +51,10 @@ class LazyArray(BackendArray):
             return np.asarray(values).astype(object)
         return values
 
-    def _wrapper(self) -> ZarrArrayWrapper:
+    def _wrapper(self) -> Any:
         if self._opened is None:
-            self._opened = ZarrArrayWrapper(self._open())
+            wrap: Any = ZarrArrayWrapper
+            self._opened = wrap(self._open())
         return self._opened
 
     def _open(self) -> zarr.Array[Any]:

@@ -45,23 +45,29 @@ def decoded_variables(
     group: ManifestGroup,
     inline: Mapping[str, ManifestArray],
     *,
-    decode_times: Any = None,
+    decoding: Mapping[str, Any] | None = None,
     node: str = "/",
 ) -> dict[str, xr.Variable]:
     """Return arrays of a group as variables with values, decoded as by `xr.open_dataset`.
 
-    `inline` has those arrays of `group` that are wanted, with their chunks inline. `decode_times` is
-    that of `xr.open_dataset`; None is its default. Raises CorruptFileError for chunks or times that
-    cannot be decoded, MissingDependencyError for a calendar that needs cftime.
+    `inline` has those arrays of `group` that are wanted, with their chunks inline. `decoding` holds
+    arguments of `xr.open_dataset`, such as `decode_times`; None stands for its defaults.
+
+    Raises CorruptFileError for chunks or times that cannot be decoded, MissingDependencyError for a
+    calendar that needs cftime.
     """
+    if not inline:
+        return {}
     variables = {**_stored_values(group, inline), **_stand_ins(group, inline)}
     try:
         decoded, _, _ = xr.conventions.decode_cf_variables(
-            variables, {}, decode_times=True if decode_times is None else decode_times
+            variables, {}, **(decoding if decoding is not None else {})
         )
         return {name: decoded[name].load() for name in inline}
     except ImportError as error:
-        raise MissingDependencyError(f"times need the package cftime: {error}", node=node) from error
+        raise MissingDependencyError(
+            f"times need the package cftime: {error}", node=node
+        ) from error
     except (ValueError, OverflowError) as error:
         raise CorruptFileError(
             f"values cannot be decoded: {error}; "
@@ -92,9 +98,7 @@ def _stored_values(
     return variables
 
 
-def _stand_ins(
-    group: ManifestGroup, wanted: Collection[str]
-) -> dict[str, xr.Variable]:
+def _stand_ins(group: ManifestGroup, wanted: Collection[str]) -> dict[str, xr.Variable]:
     """Return empty variables for those not wanted that name a bounds variable which is.
 
     xarray gives a bounds variable the time units of the variable that names it.

@@ -35,8 +35,9 @@ def quick_values(array: ManifestArray) -> npt.NDArray[Any] | None:
     nbytes = prod(grid.chunk_shape) * metadata.dtype.itemsize
     location = np.asarray(manifest.location).ravel()
     present = location == INLINE
-    plain = stored is not None and bool((present | (location == MISSING)).all())
-    if not plain or not 0 < nbytes * max(1, location.size) <= MAX_BYTES:
+    if stored is None or not (present | (location == MISSING)).all():
+        return None
+    if not 0 < nbytes * max(1, location.size) <= MAX_BYTES:
         return None
     chunks = np.empty((location.size, nbytes), np.uint8)
     fill = np.asarray(decode_fill(metadata.fill_value, metadata.dtype), metadata.dtype)

@@ -1,8 +1,8 @@
 """ManifestGroup -> Dataset and DataTree, in time linear in the number of variables.
 
 Attributes stay as the file gives them: the data are not decoded, so neither are `_FillValue`,
-`scale_factor` and their like. Only `coordinates` moves to the encoding, as in `xr.open_dataset`, and
-the variables it names become coordinates.
+`scale_factor` and their like. Only `coordinates` moves to the encoding, as in `xr.open_dataset`,
+and the variables it names become coordinates.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import xarray as xr
 
 from virtualizarr.datasets.bounds import with_bounds_attributes
 from virtualizarr.datasets.dimensions import Dims, dims_of
+from virtualizarr.datasets.variable import VirtualVariable, is_virtual
 from virtualizarr.errors import UnsupportedFeatureError
 from virtualizarr.model import ManifestArray, ManifestGroup
 
@@ -25,7 +26,6 @@ def to_dataset(
     *,
     loaded: Mapping[str, xr.Variable] | None = None,
     drop_variables: Collection[str] = (),
-    variable_class: type[xr.Variable] = xr.Variable,
     node: str = "/",
 ) -> xr.Dataset:
     """Return one group, without the groups below it, as a Dataset of virtual variables.
@@ -41,8 +41,8 @@ def to_dataset(
     loaded = loaded if loaded is not None else {}
     virtual = {name: array for name, array in arrays.items() if name not in loaded}
     dims = dims_of(arrays)
-    variables = with_bounds_attributes(_variables(virtual, dims, variable_class), loaded)
-    variables = {name: loaded.get(name, variables.get(name)) for name in arrays}
+    found = {**with_bounds_attributes(_variables(virtual, dims), loaded), **loaded}
+    variables = {name: found[name] for name in arrays}
     named, attributes = _named_coordinates(variables, group.attributes)
     return _dataset(variables, named, attributes, node)
 
@@ -69,24 +69,18 @@ def walk(group: ManifestGroup, path: str = "/") -> dict[str, ManifestGroup]:
         here, node = todo.pop()
         found[here] = node
         prefix = here.rstrip("/")
-        todo += [(f"{prefix}/{name}", child) for name, child in reversed(node.groups.items())]
+        todo += [(f"{prefix}/{name}", child) for name, child in reversed([*node.groups.items()])]
     return found
 
 
-def _variables(
-    arrays: Mapping[str, ManifestArray],
-    dims: Mapping[str, Dims],
-    variable_class: type[xr.Variable],
-) -> Variables:
+def _variables(arrays: Mapping[str, ManifestArray], dims: Mapping[str, Dims]) -> Variables:
     variables: Variables = {}
     for name, array in arrays.items():
         attributes = dict(array.metadata.attributes)
         encoding: dict[str, Any] = {}
         if isinstance(attributes.get("coordinates"), str):
             encoding["coordinates"] = attributes.pop("coordinates")
-        variables[name] = variable_class(
-            dims[name], array, attributes, encoding, fastpath=True
-        )
+        variables[name] = VirtualVariable(dims[name], array, attributes, encoding, fastpath=True)
     return variables
 
 
@@ -109,7 +103,7 @@ def _dataset(
     indexes: dict[str, xr.Index] = {}
     for name, variable in variables.items():
         is_dimension = variable.dims == (name,)
-        if is_dimension and not isinstance(variable._data, ManifestArray):
+        if is_dimension and not is_virtual(variable):
             index = xr.indexes.PandasIndex.from_variables({name: variable}, options={})
             coords.update(index.create_variables({name: variable}))
             indexes[name] = index
@@ -119,6 +113,6 @@ def _dataset(
         return xr.Dataset(data_vars, xr.Coordinates(coords, indexes=indexes), attributes)
     except ValueError as error:
         raise UnsupportedFeatureError(
-            f"the group does not make a Dataset: {error}; leave variables out with `drop_variables=`",
+            f"the group makes no Dataset: {error}; leave variables out with `drop_variables=`",
             node=node,
         ) from error

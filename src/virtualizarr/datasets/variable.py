@@ -1,19 +1,19 @@
 """What this package needs of xarray's private parts, and nothing else.
 
 xarray prepares what a backend returns: it wraps the data of every variable for lazy indexing, and
-`open_mfdataset` asks every variable to chunk itself. Neither makes sense of data that have no values,
-so a backend here returns `VirtualVariable`s, which answer both by staying as they are. They behave as
-variables in all else, and `concat`, `merge` and `combine` give ordinary variables again.
+`open_mfdataset` asks every variable to chunk itself; and `concat` loads coordinates to find out
+whether they differ. None of it makes sense for data without values, so virtual data live in
+`VirtualVariable`s, which answer by staying as they are. They are variables in all else, and what
+`concat` joins is an ordinary variable again.
 """
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any
 
 import xarray as xr
 from xarray.core import indexing
 
-from virtualizarr.errors import NotLoadedError
 from virtualizarr.model import ManifestArray
 
 _WRAPPERS = (
@@ -21,6 +21,9 @@ _WRAPPERS = (
     indexing.MemoryCachedArray,
     indexing.NdArrayLikeIndexingAdapter,
 )
+
+
+_DATA: Any = xr.Variable.data
 
 
 class VirtualVariable(xr.Variable):
@@ -31,41 +34,42 @@ class VirtualVariable(xr.Variable):
     @property
     def data(self) -> Any:
         """The ManifestArray, or whatever was put in its place."""
-        return xr.Variable.data.fget(self)
+        return _DATA.fget(self)
 
     @data.setter
     def data(self, data: Any) -> None:
-        xr.Variable.data.fset(self, _unwrapped(data))
+        _DATA.fset(self, _unwrapped(data))
 
-    def chunk(self, *args: Any, **kwargs: Any) -> xr.Variable:
+    def chunk(self, chunks: Any = None, *args: Any, **kwargs: Any) -> VirtualVariable:
         """Return the variable itself: virtual data have the chunks that the file has."""
         if is_virtual(self):
             return self
-        return super().chunk(*args, **kwargs)
+        return super().chunk({} if chunks is None else chunks, *args, **kwargs)
 
     def to_base_variable(self) -> VirtualVariable:
         """Return a shallow copy that is a VirtualVariable still."""
-        return type(self)(self._dims, self._data, self._attrs, self._encoding, fastpath=True)
+        data: Any = self._data
+        return type(self)(self._dims, data, self._attrs, self._encoding, fastpath=True)
 
     to_variable = to_base_variable
 
-    def load(self, **kwargs: Any) -> xr.Variable:
-        """Raise NotLoadedError while the variable is virtual."""
-        return _refuse_loading() if is_virtual(self) else super().load(**kwargs)
+    def load(self, **kwargs: Any) -> VirtualVariable:
+        """Return the variable itself while it is virtual.
 
-    def compute(self, **kwargs: Any) -> xr.Variable:
-        """Raise NotLoadedError while the variable is virtual."""
-        return _refuse_loading() if is_virtual(self) else super().compute(**kwargs)
+        xarray loads coordinates before it compares them, which works on references as well; whoever
+        asks for values then, by `.values` or arithmetic, gets NotLoadedError.
+        """
+        return self if is_virtual(self) else super().load(**kwargs)
 
 
 def is_virtual(variable: xr.Variable) -> bool:
     """Say whether a variable holds references and no values."""
-    return isinstance(variable._data, ManifestArray)
+    return manifest_array(variable) is not None
 
 
 def manifest_array(variable: xr.Variable) -> ManifestArray | None:
     """Return the virtual array that a variable holds; None if it holds values."""
-    data = variable._data
+    data: Any = variable._data
     return data if isinstance(data, ManifestArray) else None
 
 
@@ -79,10 +83,3 @@ def _unwrapped(data: Any) -> Any:
     while isinstance(inner, _WRAPPERS):
         inner = inner.array
     return inner if isinstance(inner, ManifestArray) else data
-
-
-def _refuse_loading() -> NoReturn:
-    raise NotLoadedError(
-        "a virtual variable holds references, not values; "
-        "read the dataset with `.virtualize.open()`, or name the variable in `loadable_variables`"
-    )

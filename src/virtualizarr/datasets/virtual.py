@@ -3,79 +3,72 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import xarray as xr
 
 from virtualizarr.datasets.fetch import inlined
 from virtualizarr.datasets.load import decoded_variables, names_to_load
-from virtualizarr.datasets.to_xarray import to_dataset, to_datatree, walk
-from virtualizarr.model import ManifestArray, ManifestGroup
+from virtualizarr.datasets.to_xarray import to_dataset
+from virtualizarr.model import ManifestGroup
 from virtualizarr.source.reading import Source
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to make of a group. The fields are the arguments of `open_virtual_dataset`."""
+    """What to make of groups.
+
+    `drop_variables` and `loadable_variables` are the arguments of `open_virtual_dataset`;
+    `decoding` holds arguments of `xr.open_dataset`, for what is loaded.
+    """
 
     drop_variables: Collection[str] = ()
     loadable_variables: Collection[str] | None = None
-    decode_times: Any = None
-    variable_class: type[xr.Variable] = xr.Variable
-
-
-def virtual_dataset(
-    group: ManifestGroup, opener: Callable[[str], Source], wanted: Wanted, node: str = "/"
-) -> xr.Dataset:
-    """Return one group as a Dataset; `opener` gives the source of a URL, `node` is its path."""
-    return _datasets({node: group}, opener, wanted)[node]
+    decoding: Mapping[str, Any] = field(default_factory=dict)
 
 
 def virtual_datasets(
-    group: ManifestGroup, opener: Callable[[str], Source], wanted: Wanted, node: str = "/"
-) -> dict[str, xr.Dataset]:
-    """Return the group and all groups below it as Datasets, by their path below `node`."""
-    return _datasets(walk(group, "/"), opener, wanted, node)
-
-
-def virtual_datatree(
-    group: ManifestGroup, opener: Callable[[str], Source], wanted: Wanted, node: str = "/"
-) -> xr.DataTree:
-    """Return the group and all groups below it as a DataTree; the root of the tree is `group`."""
-    return to_datatree(virtual_datasets(group, opener, wanted, node))
-
-
-def _datasets(
     nodes: Mapping[str, ManifestGroup],
     opener: Callable[[str], Source],
     wanted: Wanted,
     root: str = "/",
 ) -> dict[str, xr.Dataset]:
-    """Return each group as a Dataset. All values are fetched together, in one round per file."""
+    """Return each of the groups as a Dataset; all values are fetched in one round per file.
+
+    `nodes` has the groups by their path below `root`, which is a path in the file. `opener` gives
+    the source of a URL. Raises the errors of reading for what is loaded, and
+    UnsupportedFeatureError for a group that xarray cannot express.
+    """
+    places = {path: _joined(root, path) for path in nodes}
     names = {
         path: names_to_load(
             group,
             wanted.loadable_variables,
-            node=root.rstrip("/") + path,
+            node=places[path],
             drop_variables=wanted.drop_variables,
         )
         for path, group in nodes.items()
     }
-    arrays: dict[tuple[str, str], ManifestArray] = {
-        (path, name): nodes[path].arrays[name] for path in nodes for name in names[path]
+    arrays = {
+        _joined(path, name): nodes[path].arrays[name] for path in nodes for name in names[path]
     }
     inline = inlined(arrays, opener)
-    datasets: dict[str, xr.Dataset] = {}
-    for path, group in nodes.items():
-        here = {name: inline[path, name] for name in names[path]}
-        datasets[path] = to_dataset(
+    return {
+        path: to_dataset(
             group,
-            loaded=decoded_variables(group, here, decode_times=wanted.decode_times, node=path)
-            if here
-            else {},
+            loaded=decoded_variables(
+                group,
+                {name: inline[_joined(path, name)] for name in names[path]},
+                decoding=wanted.decoding,
+                node=places[path],
+            ),
             drop_variables=wanted.drop_variables,
-            variable_class=wanted.variable_class,
-            node=path,
+            node=places[path],
         )
-    return datasets
+        for path, group in nodes.items()
+    }
+
+
+def _joined(root: str, path: str) -> str:
+    return f"{root.rstrip('/')}/{path.strip('/')}" if path.strip("/") else root

@@ -2,19 +2,211 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
-from typing import Any, Never
+from typing import Any, Never, Self
 
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from virtualizarr.errors import NotLoadedError, UnsupportedFeatureError
-from virtualizarr.model import duckarray, select
+from virtualizarr.errors import UnsupportedFeatureError
 from virtualizarr.model.chunks import RegularGrid
 from virtualizarr.model.combine import elements_equal
+from virtualizarr.model.duckarray import FUNCTIONS, apply_ufunc, not_loaded, transpose
+from virtualizarr.model.keys import Key
 from virtualizarr.model.manifest import ChunkManifest, Location
 from virtualizarr.model.metadata import ArrayMetadata
+from virtualizarr.model.select import getitem
 
-__all__ = ["ManifestArray"]
+
+class ManifestArray(NDArrayOperatorsMixin):
+    """What Zarr needs to know of an array (`metadata`) and where its chunks lie (`manifest`).
+
+    It can be indexed, joined and broadcast, as those only move references; `xarray` can wrap it.
+    Whatever needs values raises NotLoadedError.
+    """
+
+    __slots__ = ("_manifest", "_metadata")
+
+    def __init__(
+        self,
+        metadata: ArrayMetadata | Mapping[str, Any] | Any,
+        chunkmanifest: ChunkManifest | Mapping[str, Any],
+    ) -> None:
+        """Join a description and references.
+
+        `metadata` may also be a `zarr.json` document, or zarr-python's array metadata object;
+        `chunkmanifest` also a dict of chunk keys, as `ChunkManifest` takes it. Raises ValueError if
+        the manifest's grid is not the metadata's.
+        """
+        if not isinstance(metadata, ArrayMetadata):
+            document = metadata if isinstance(metadata, Mapping) else metadata.to_dict()
+            metadata = ArrayMetadata.from_json(document)
+        if not isinstance(chunkmanifest, ChunkManifest):
+            separator = "/" if any("/" in key for key in chunkmanifest) else "."
+            chunkmanifest = ChunkManifest(chunkmanifest, metadata.grid_shape, separator)
+        if metadata.grid_shape != chunkmanifest.shape_chunk_grid:
+            raise ValueError(
+                f"an array of shape {metadata.shape} has a chunk grid of {metadata.grid_shape}, "
+                f"the manifest has {chunkmanifest.shape_chunk_grid}"
+            )
+        self._metadata: ArrayMetadata = metadata
+        self._manifest: ChunkManifest = chunkmanifest
+
+    @property
+    def metadata(self) -> ArrayMetadata:
+        return self._metadata
+
+    @property
+    def manifest(self) -> ChunkManifest:
+        return self._manifest
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._metadata.shape
+
+    @property
+    def ndim(self) -> int:
+        return len(self._metadata.shape)
+
+    @property
+    def size(self) -> int:
+        return prod(self._metadata.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self._metadata.dtype
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the values would take in memory."""
+        return self.size * self.dtype.itemsize
+
+    @property
+    def nbytes_virtual(self) -> int:
+        """Bytes that the references take in memory."""
+        return self._manifest.nbytes
+
+    @property
+    def chunks(self) -> tuple[int | tuple[int, ...], ...]:
+        """Stored chunk length per axis; a tuple of lengths on the axes of a rectilinear grid."""
+        grid = self._metadata.chunk_grid
+        return grid.chunk_shape if isinstance(grid, RegularGrid) else grid.chunk_shapes
+
+    @property
+    def locations(self) -> tuple[Location, ...]:
+        """The files that the array refers to."""
+        return self._manifest.locations
+
+    @property
+    def T(self) -> ManifestArray:  # noqa: N802
+        return transpose(self)
+
+    def rebuilt(self, metadata: ArrayMetadata, manifest: ChunkManifest) -> ManifestArray:
+        """Return an array of other parts."""
+        return ManifestArray(metadata, manifest)
+
+    def rename_paths(self, new: str | Callable[[str], str]) -> ManifestArray:
+        """Return the array with its locations renamed; see `ChunkManifest.rename_paths`."""
+        return ManifestArray(self._metadata, self._manifest.rename_paths(new))
+
+    def astype(self, dtype: npt.DTypeLike, /, *, copy: bool = True, **_: Any) -> ManifestArray:
+        """Return the array itself; raises UnsupportedFeatureError for another dtype."""
+        del copy
+        if np.dtype(dtype) != self.dtype:
+            raise UnsupportedFeatureError(
+                f"a virtual array of {self.dtype} cannot become {np.dtype(dtype)}: its bytes stay "
+                "what they are"
+            )
+        return self
+
+    def copy(self, order: str = "C") -> ManifestArray:
+        """Return the array itself, which nothing can change."""
+        del order
+        return self
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def transpose(self, *axes: int | Sequence[int] | None) -> ManifestArray:
+        """Return the array with its axes reordered, reversed without arguments."""
+        order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes
+        return transpose(self, None if order is None or len(axes) == 0 else order)  # type: ignore[arg-type]
+
+    def __getitem__(self, key: Key) -> ManifestArray:
+        """Select by numpy's rules; see `select.getitem` for what can be selected."""
+        return getitem(self, key)
+
+    def __eq__(self, other: object) -> npt.NDArray[np.bool_]:  # type: ignore[override]
+        """Say for each element whether it comes from the same stored bytes, decoded the same way.
+
+        False against a loaded array: equal values cannot be told without reading. Raises
+        NotLoadedError against a scalar, UnsupportedFeatureError if the shapes differ.
+        """
+        if not isinstance(other, ManifestArray | np.ndarray):
+            raise not_loaded("comparing with a value")
+        if other.shape != self.shape:
+            raise UnsupportedFeatureError(
+                f"virtual arrays of shapes {self.shape} and {other.shape} cannot be compared"
+            )
+        if isinstance(other, np.ndarray):
+            return np.broadcast_to(np.False_, self.shape)
+        return elements_equal(self, other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of unsized object")
+        return self.shape[0]
+
+    def __bool__(self) -> Never:
+        raise not_loaded("the truth of an array")
+
+    def __iter__(self) -> Never:
+        raise not_loaded("iterating over an array")
+
+    def __array_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+    ) -> Any:
+        del types
+        if func not in FUNCTIONS:
+            raise not_loaded(f"numpy.{func.__name__}")
+        return FUNCTIONS[func](*args, **kwargs)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        del kwargs
+        return apply_ufunc(ufunc, method, inputs)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        raise not_loaded("converting to a numpy array")
+
+    def to_numpy(self) -> npt.NDArray[Any]:
+        """Raise NotLoadedError, saying what to do; `xarray` calls this for `.values`."""
+        raise not_loaded("converting to a numpy array")
+
+    def __repr__(self) -> str:
+        return (
+            f"ManifestArray<shape={self.shape}, dtype={self.dtype}, chunks={_brief(self.chunks)}>"
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (ManifestArray, (self._metadata, self._manifest))
+
+
+def _brief(chunks: tuple[int | tuple[int, ...], ...]) -> str:
+    parts = [
+        f"({', '.join(map(str, axis[:3]))}, ... {len(axis)} in all)"
+        if isinstance(axis, tuple) and len(axis) > 4
+        else str(axis)
+        for axis in chunks
+    ]
+    return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"

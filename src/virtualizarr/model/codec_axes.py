@@ -7,6 +7,7 @@ codec name axes. A new or dropped axis always has chunks of length 1, so no stor
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from virtualizarr.model.columns import dropped_at, inserted_at
@@ -17,13 +18,33 @@ type CodecJson = Mapping[str, Json]
 type Codecs = tuple[CodecJson, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """What the crop codec says: the stored shape of every chunk, and where in it to start."""
+
+    stored_shape: tuple[int, ...]
+    offset: tuple[int, ...]
+
+    def to_json(self) -> CodecJson:
+        """Return the codec, which comes before all others."""
+        offset = {"offset": list(self.offset)} if any(self.offset) else {}
+        return {"name": CROP, "configuration": {"stored_shape": list(self.stored_shape), **offset}}
+
+    @classmethod
+    def from_json(cls, codec: CodecJson) -> Crop:
+        """Read the codec."""
+        settings: Any = codec["configuration"]
+        stored = tuple(int(n) for n in settings["stored_shape"])
+        return cls(stored, tuple(int(n) for n in settings.get("offset", (0,) * len(stored))))
+
+
 def insert_codec_axis(codecs: Sequence[CodecJson], axis: int) -> Codecs:
     """Return codecs for chunks with a new axis of length 1."""
 
     def reorder(order: tuple[int, ...]) -> tuple[int, ...]:
         return (axis, *(i + (i >= axis) for i in order))
 
-    return _mapped(codecs, reorder, lambda shape: inserted_at(shape, axis, 1))
+    return _mapped(codecs, reorder, lambda shape, one: inserted_at(shape, axis, one))
 
 
 def drop_codec_axis(codecs: Sequence[CodecJson], axis: int) -> Codecs:
@@ -32,7 +53,7 @@ def drop_codec_axis(codecs: Sequence[CodecJson], axis: int) -> Codecs:
     def reorder(order: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(i - (i > axis) for i in order if i != axis)
 
-    return _mapped(codecs, reorder, lambda shape: dropped_at(shape, axis))
+    return _mapped(codecs, reorder, lambda shape, _: dropped_at(shape, axis))
 
 
 def permute_codecs(
@@ -53,26 +74,25 @@ def permute_codecs(
     back = tuple(place[old] for old in stored)
     fixed = [new for new in back if not movable[order[new]]]
     codecs = rest if fixed == sorted(fixed) else (_transpose(back), *rest)
-    return codecs if crop is None else (crop_codec([crop[old] for old in order]), *codecs)
+    if crop is None:
+        return codecs
+    moved = Crop(
+        tuple(crop.stored_shape[old] for old in order), tuple(crop.offset[old] for old in order)
+    )
+    return (moved.to_json(), *codecs)
 
 
-def split_crop(codecs: Sequence[CodecJson]) -> tuple[tuple[int, ...] | None, Codecs]:
-    """Return the stored chunk shape that a crop codec names (None without one), and the rest."""
+def split_crop(codecs: Sequence[CodecJson]) -> tuple[Crop | None, Codecs]:
+    """Return what a leading crop codec says (None without one), and the other codecs."""
     if codecs and codecs[0]["name"] == CROP:
-        settings: Any = codecs[0]["configuration"]
-        return tuple(int(n) for n in settings["stored_shape"]), tuple(codecs[1:])
+        return Crop.from_json(codecs[0]), tuple(codecs[1:])
     return None, tuple(codecs)
-
-
-def crop_codec(stored_shape: Sequence[int]) -> CodecJson:
-    """Return the codec that cuts a decoded chunk of `stored_shape` to the shape its grid gives."""
-    return {"name": CROP, "configuration": {"stored_shape": [int(n) for n in stored_shape]}}
 
 
 def _mapped(
     codecs: Sequence[CodecJson],
     reorder: Callable[[tuple[int, ...]], tuple[int, ...]],
-    reshape: Callable[[tuple[int, ...]], tuple[int, ...]],
+    reshape: Callable[[tuple[int, ...], int], tuple[int, ...]],
 ) -> Codecs:
     return tuple(_mapped_codec(codec, reorder, reshape) for codec in codecs)
 
@@ -80,16 +100,17 @@ def _mapped(
 def _mapped_codec(
     codec: CodecJson,
     reorder: Callable[[tuple[int, ...]], tuple[int, ...]],
-    reshape: Callable[[tuple[int, ...]], tuple[int, ...]],
+    reshape: Callable[[tuple[int, ...], int], tuple[int, ...]],
 ) -> CodecJson:
     name = codec["name"]
     if name == "transpose":
         return _transpose(reorder(_order(codec)))
     settings: Any = codec.get("configuration")
     if name == CROP:
-        return crop_codec(reshape(tuple(settings["stored_shape"])))
+        crop = Crop.from_json(codec)
+        return Crop(reshape(crop.stored_shape, 1), reshape(crop.offset, 0)).to_json()
     if name == "sharding_indexed":
-        shape = list(reshape(tuple(settings["chunk_shape"])))
+        shape = list(reshape(tuple(settings["chunk_shape"]), 1))
         inner = list(_mapped(settings["codecs"], reorder, reshape))
         return {**codec, "configuration": {**settings, "chunk_shape": shape, "codecs": inner}}
     return codec

@@ -36,7 +36,7 @@ def concatenate[A: Virtual](arrays: Sequence[A], axis: int = 0) -> A:
     _check_shapes(arrays, axis)
     filled = [array for array in arrays if array.metadata.shape[axis]] or arrays[:1]
     metadata, manifests = _joined(filled, axis)
-    return first.rebuilt(metadata, ChunkManifest.concatenate(manifests, axis))
+    return first.rebuilt(*settled(metadata, ChunkManifest.concatenate(manifests, axis)))
 
 
 def stack[A: Virtual](arrays: Sequence[A], axis: int = 0) -> A:
@@ -82,9 +82,9 @@ def broadcast_to[A: Virtual](array: A, shape: tuple[int, ...]) -> A:
     metadata, manifest = array.metadata, array.manifest
     for _ in range(len(shape) - metadata.ndim):
         metadata, manifest = expanded_metadata(metadata, 0), manifest.insert_axis(0)
-    for axis, length in enumerate(shape):
-        if metadata.shape[axis] != length:
-            metadata, manifest = _repeated(metadata, manifest, axis, length)
+    for axis in reversed(range(len(shape))):
+        if metadata.shape[axis] != shape[axis]:
+            metadata, manifest = _repeated(metadata, manifest, axis, shape[axis])
     return array.rebuilt(metadata, manifest)
 
 
@@ -121,7 +121,7 @@ def expanded_metadata(metadata: ArrayMetadata, axis: int) -> ArrayMetadata:
 
 
 def check_same_decoding(arrays: Sequence[Virtual]) -> None:
-    """Raise CombineError, naming what differs and in which files, unless all decode the same way."""
+    """Raise CombineError, naming what differs and where, unless all decode the same way."""
     first = arrays[0].metadata
     for array in arrays[1:]:
         if not first.same_decoding(array.metadata):
@@ -140,7 +140,7 @@ def elements_equal(one: Virtual, two: Virtual) -> npt.NDArray[np.bool_]:
     layouts = []
     for axis in range(left.ndim):
         mine, theirs = axis_layout(left, axis), axis_layout(right, axis)
-        if not _same_layout(mine, theirs):
+        if not mine.same(theirs):
             return no
         layouts.append(mine)
     equal = one.manifest.elementwise_eq(two.manifest)
@@ -151,6 +151,18 @@ def elements_equal(one: Virtual, two: Virtual) -> npt.NDArray[np.bool_]:
     for axis, layout in enumerate(layouts):
         equal = np.repeat(equal, layout.shown, axis=axis)
     return equal
+
+
+def settled(
+    metadata: ArrayMetadata, manifest: ChunkManifest
+) -> tuple[ArrayMetadata, ChunkManifest]:
+    """Return an array without elements on a regular grid, as Zarr has no other; others as is."""
+    grid = metadata.chunk_grid
+    if isinstance(grid, RegularGrid) or all(metadata.shape):
+        return metadata, manifest
+    regular = RegularGrid(tuple(max(edges, default=1) for edges in grid.chunk_shapes))
+    empty = ChunkManifest.empty(regular.grid_shape(metadata.shape))
+    return metadata.replace(chunk_grid=regular), empty
 
 
 def _joined[A: Virtual](
@@ -172,9 +184,13 @@ def _joined[A: Virtual](
     layouts = [axis_layout(array.metadata, axis) for array in arrays]
     for place, array in enumerate(arrays[:-1]):
         layouts[place], manifests[place] = _trimmed(array, axis, layouts[place])
+    offsets = {layout.offset for layout in layouts}
+    if len(offsets) > 1:
+        raise CombineError(f"chunks along axis {axis} are cut at different places: {offsets}")
     joint = AxisLayout(
         np.concatenate([layout.stored for layout in layouts]),
         np.concatenate([layout.shown for layout in layouts]),
+        offsets.pop(),
     )
     try:
         return with_axis(metadata, axis, joint), manifests
@@ -183,15 +199,18 @@ def _joined[A: Virtual](
 
 
 def _all_on_grid(arrays: Sequence[Virtual], grid: RegularGrid) -> bool:
-    crop, _ = split_crop(arrays[0].metadata.codecs)
-    same = all(array.metadata.chunk_grid == grid for array in arrays)
-    crops = [split_crop(array.metadata.codecs)[0] for array in arrays]
-    return same and all(other == crop for other in crops)
+    codecs = arrays[0].metadata.codecs
+    crop, _ = split_crop(codecs)
+    for array in arrays:
+        metadata = array.metadata
+        if metadata.chunk_grid != grid:
+            return False
+        if metadata.codecs != codecs and split_crop(metadata.codecs)[0] != crop:
+            return False
+    return True
 
 
-def _trimmed(
-    array: Virtual, axis: int, layout: AxisLayout
-) -> tuple[AxisLayout, ChunkManifest]:
+def _trimmed(array: Virtual, axis: int, layout: AxisLayout) -> tuple[AxisLayout, ChunkManifest]:
     """Return an uncompressed array's references without the padding of its last chunk."""
     row = row_bytes(array.metadata, axis)
     if row is None or (layout.stored == layout.shown).all():
@@ -206,6 +225,8 @@ def _check_shapes(arrays: Sequence[Virtual], axis: int) -> None:
     rest = dropped_at(first, axis)
     for array in arrays[1:]:
         shape = array.metadata.shape
+        if shape == first:
+            continue
         if len(shape) != len(first) or dropped_at(shape, axis) != rest:
             raise _mismatch("shape", arrays[0], array, first, shape)
 
@@ -217,19 +238,16 @@ def _check_chunks(one: Virtual, two: Virtual, axes: Sequence[int]) -> None:
         return
     for axis in axes:
         mine, theirs = axis_layout(one.metadata, axis), axis_layout(two.metadata, axis)
-        if not _same_layout(mine, theirs):
+        if not mine.same(theirs):
             what = f"chunk lengths along {axis_name(one.metadata, axis)}"
             left, right = (_described(layout.stored) for layout in (mine, theirs))
             raise _mismatch(what, one, two, left, right)
 
 
-def _same_layout(one: AxisLayout, two: AxisLayout) -> bool:
-    return np.array_equal(one.stored, two.stored) and np.array_equal(one.shown, two.shown)
-
-
 def _described(lengths: npt.NDArray[np.int64]) -> int | list[int]:
-    distinct = np.unique(lengths).tolist()
-    return distinct[0] if len(distinct) == 1 else lengths[:8].tolist()
+    distinct: list[int] = np.unique(lengths).tolist()
+    shown: list[int] = lengths[:8].tolist()
+    return distinct[0] if len(distinct) == 1 else shown
 
 
 def _decoding_mismatch(one: Virtual, two: Virtual) -> CombineError:
@@ -250,7 +268,9 @@ def _decoding_mismatch(one: Virtual, two: Virtual) -> CombineError:
 
 def _names(metadata: ArrayMetadata) -> str:
     return ", ".join(
-        f"{codec['name']}{codec['configuration']}" if codec.get("configuration") else str(codec["name"])
+        f"{codec['name']}{codec['configuration']}"
+        if codec.get("configuration")
+        else str(codec["name"])
         for codec in metadata.codecs
     )
 

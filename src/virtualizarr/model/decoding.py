@@ -1,7 +1,8 @@
 """What decides the values that stored bytes decode to, in a form that can be compared.
 
-Two arrays can share one Zarr array only if these agree. A compression level does not matter here: any
-zlib stream decodes the same way. A shuffle's element size, a byte order or a CF scale factor does.
+Two arrays can share one Zarr array only if these agree. A compression level does not matter here:
+any zlib stream decodes the same way. A shuffle's element size, a byte order or a CF scale factor
+does.
 """
 
 from __future__ import annotations

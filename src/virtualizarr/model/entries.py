@@ -26,8 +26,8 @@ def parts_of_entries(
 ) -> Parts:
     """Return the columns of a dict of entries; a path `""` means a missing chunk.
 
-    `shape` is the chunk grid's; None takes the smallest grid that holds every key. Raises ValueError
-    for bad keys, paths or byte ranges, TypeError for offsets and lengths that are no integers.
+    `shape` is the chunk grid's; None takes the smallest grid that holds every key. Raises
+    ValueError for bad keys, paths or byte ranges, TypeError for offsets that are no integers.
     """
     indices = _parse_keys(tuple(entries), separator)
     if shape is None:

@@ -46,22 +46,24 @@ def _join_locations(
     manifests: Sequence[References],
 ) -> tuple[tuple[Location, ...], npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
     """Return all locations, the new code of each old one, and where each manifest's codes start."""
+    every = [location for manifest in manifests for location in manifest.locations]
+    counts = [len(manifest.locations) for manifest in manifests]
+    starts = np.cumsum([0, *counts[:-1]])
+    if len({location.url for location in every}) == len(every):
+        return tuple(every), np.arange(len(every), dtype=np.uint32), starts
     codes: dict[str, int] = {}
     merged: list[Location] = []
     table: list[int] = []
-    starts: list[int] = []
-    for manifest in manifests:
-        starts.append(len(table))
-        for location in manifest.locations:
-            code = codes.setdefault(location.url, len(merged))
-            if code == len(merged):
-                merged.append(location)
-            elif merged[code] is not location:
-                merged[code] = merged[code].agreed(location)
-            table.append(code)
+    for location in every:
+        code = codes.setdefault(location.url, len(merged))
+        if code == len(merged):
+            merged.append(location)
+        elif merged[code] is not location:
+            merged[code] = merged[code].agreed(location)
+        table.append(code)
     if len(merged) >= INLINE:
         raise UnsupportedFeatureError(f"{len(merged)} files in one array; at most {INLINE} fit")
-    return tuple(merged), np.array(table, np.uint32), np.array(starts, np.int64)
+    return tuple(merged), np.array(table, np.uint32), starts
 
 
 def _join_codes(

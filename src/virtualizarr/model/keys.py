@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-type Selector = int | slice | npt.NDArray[np.int64]
+type Selector = int | range | npt.NDArray[np.int64]
 type Key = Any
 
 POINTWISE = "virtual arrays cannot be indexed point by point, only axis by axis"
@@ -20,7 +20,7 @@ POINTWISE = "virtual arrays cannot be indexed point by point, only axis by axis"
 class Selection:
     """An orthogonal selection.
 
-    `selectors` has one entry per axis of the array: an int (the axis goes), a slice, or an array of
+    `selectors` has one entry per axis of the array: an int (the axis goes), a range, or an array of
     positions, which are not negative. `layout` names the axes of the result in order: the number of
     an old axis, or None for a new one of length 1.
     """
@@ -49,7 +49,7 @@ def parse_key(key: Key, shape: tuple[int, ...]) -> Selection:
             continue
         axis = len(selectors)
         if isinstance(part, slice):
-            selectors.append(slice(*part.indices(shape[axis])))
+            selectors.append(range(shape[axis])[part])
         elif _is_array(part):
             selectors.append(_positions(part, shape[axis], axis))
         else:
@@ -67,7 +67,9 @@ def _is_array(part: Any) -> bool:
 
 def _check_adjacent(parts: list[Any]) -> None:
     """Raise IndexError where numpy would move the axis of an array to the front."""
-    advanced = [n for n, part in enumerate(parts) if part is not None and not isinstance(part, slice)]
+    advanced = [
+        n for n, part in enumerate(parts) if part is not None and not isinstance(part, slice)
+    ]
     if advanced[-1] - advanced[0] + 1 != len(advanced):
         raise IndexError("integers and an array with a slice between them: index in two steps")
 
@@ -80,7 +82,7 @@ def _open_mesh(parts: list[Any], shape: tuple[int, ...]) -> Selection:
     selectors: list[Selector] = []
     for axis, part in enumerate(parts):
         wide = [place for place, length in enumerate(np.shape(part)) if length != 1]
-        if len(wide) > 1 or any(place <= wide[0] for place in places if wide):
+        if len(wide) > 1 or (wide and any(place >= wide[0] for place in places)):
             raise IndexError(POINTWISE)
         if wide:
             places[wide[0]] = axis

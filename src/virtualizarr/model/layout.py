@@ -5,7 +5,6 @@ The two differ where a chunk reaches past the array's end, or where the crop cod
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +12,7 @@ import numpy.typing as npt
 
 from virtualizarr.errors import CombineError
 from virtualizarr.model.chunks import ChunkGrid, RectilinearGrid, RegularGrid
-from virtualizarr.model.codec_axes import crop_codec, split_crop
+from virtualizarr.model.codec_axes import Crop, split_crop
 from virtualizarr.model.columns import replaced_at
 from virtualizarr.model.metadata import ArrayMetadata
 
@@ -22,19 +21,32 @@ type Lengths = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AxisLayout:
-    """Lengths in elements of every chunk along an axis: as stored, and as the array shows it."""
+    """Lengths in elements of every chunk along an axis: as stored, and as the array shows it.
+
+    What is shown starts `offset` elements into every stored chunk.
+    """
 
     stored: Lengths
     shown: Lengths
+    offset: int = 0
 
     @property
     def extent(self) -> int:
+        """Length of the array along the axis."""
         return int(self.shown.sum())
 
     @property
     def starts(self) -> Lengths:
         """Index of each chunk's first element."""
         return np.cumsum(self.shown) - self.shown
+
+    def same(self, other: AxisLayout) -> bool:
+        """Say whether two layouts are equal."""
+        return (
+            self.offset == other.offset
+            and np.array_equal(self.stored, other.stored)
+            and np.array_equal(self.shown, other.shown)
+        )
 
 
 def axis_layout(metadata: ArrayMetadata, axis: int) -> AxisLayout:
@@ -50,8 +62,10 @@ def axis_layout(metadata: ArrayMetadata, axis: int) -> AxisLayout:
     if len(shown):
         shown[-1] = extent - int(edges[:-1].sum())
     crop, _ = split_crop(metadata.codecs)
-    stored = edges if crop is None else np.full(len(edges), crop[axis], np.int64)
-    return AxisLayout(stored, shown)
+    if crop is None:
+        return AxisLayout(edges, shown)
+    stored = np.full(len(edges), crop.stored_shape[axis], np.int64)
+    return AxisLayout(stored, shown, crop.offset[axis])
 
 
 def with_axis(metadata: ArrayMetadata, axis: int, layout: AxisLayout) -> ArrayMetadata:
@@ -63,63 +77,72 @@ def with_axis(metadata: ArrayMetadata, axis: int, layout: AxisLayout) -> ArrayMe
     shape = replaced_at(metadata.shape, axis, layout.extent)
     crop, codecs = split_crop(metadata.codecs)
     stored, shown = layout.stored, layout.shown
-    partial = stored != shown
-    if not partial[:-1].any() and (crop is None or _is_whole(crop, metadata, axis)):
+    whole = not layout.offset and bool((stored[:-1] == shown[:-1]).all())
+    if whole and (crop is None or _cuts_nothing(crop, metadata, axis)):
         return metadata.replace(
             shape=shape, codecs=codecs, chunk_grid=_grid(metadata, axis, shape, stored, shown)
         )
-    stored_shape = _stored_shape(metadata, axis, crop, stored)
+    cropped = _crop(metadata, axis, crop, layout)
     return metadata.replace(
         shape=shape,
-        codecs=(crop_codec(stored_shape), *codecs),
-        chunk_grid=_grid(metadata, axis, shape, _cropped_edges(stored, shown), shown),
+        codecs=(cropped.to_json(), *codecs),
+        chunk_grid=_grid(metadata, axis, shape, _cropped_edges(layout), shown),
     )
 
 
-def _cropped_edges(stored: Lengths, shown: Lengths) -> Lengths:
-    """Return edges for chunks that a codec crops: the last may show less, if that makes a pattern."""
+def _cuts_nothing(crop: Crop, metadata: ArrayMetadata, but: int) -> bool:
+    """Say whether a crop codec leaves all chunks whole along every axis but one."""
+    others = [axis for axis in range(metadata.ndim) if axis != but]
+    return not any(crop.offset[axis] for axis in others) and all(
+        edge == crop.stored_shape[axis] for axis in others for edge in _edges(metadata, axis)
+    )
+
+
+def _edges(metadata: ArrayMetadata, axis: int) -> set[int]:
+    grid = metadata.chunk_grid
+    if isinstance(grid, RegularGrid):
+        return {grid.chunk_shape[axis]}
+    return set(grid.chunk_shapes[axis])
+
+
+def _cropped_edges(layout: AxisLayout) -> Lengths:
+    """Return the edges of cropped chunks; a shorter last one may make the grid regular."""
+    shown = layout.shown
+    room = layout.stored[-1] - layout.offset if len(shown) else 0
     edges = shown.copy()
-    if len(shown) > 1 and shown[-1] < shown[0] <= stored[-1] and (shown[:-1] == shown[0]).all():
+    if len(shown) > 1 and shown[-1] < shown[0] <= room and (shown[:-1] == shown[0]).all():
         edges[-1] = shown[0]
     return edges
 
 
-def _is_whole(crop: Sequence[int], metadata: ArrayMetadata, axis: int) -> bool:
-    """Say whether a crop codec cuts nothing along every axis but `axis`."""
-    return all(
-        _uncropped(metadata, other, stored)
-        for other, stored in enumerate(crop)
-        if other != axis
-    )
-
-
-def _uncropped(metadata: ArrayMetadata, axis: int, stored: int) -> bool:
-    grid = metadata.chunk_grid
-    if isinstance(grid, RegularGrid):
-        return grid.chunk_shape[axis] == stored
-    return all(length == stored for length in grid.chunk_shapes[axis])
-
-
-def _stored_shape(
-    metadata: ArrayMetadata, axis: int, crop: Sequence[int] | None, stored: Lengths
-) -> tuple[int, ...]:
-    if (stored != stored[0]).any():
+def _crop(metadata: ArrayMetadata, axis: int, crop: Crop | None, layout: AxisLayout) -> Crop:
+    stored = layout.stored
+    if (stored != stored[:1]).any():
         raise CombineError(
             f"chunks along axis {axis} end before their array does and are stored with lengths "
             f"{sorted(set(stored.tolist()))}; only chunks of one stored length can be cut"
         )
+    length = int(stored[0]) if len(stored) else 1
     if crop is not None:
-        return replaced_at(tuple(crop), axis, int(stored[0]))
-    lengths = []
-    for other in range(metadata.ndim):
-        along = stored if other == axis else axis_layout(metadata, other).stored
-        if len(along) and (along != along[0]).any():
-            raise CombineError(
-                f"chunks along axis {axis} must be cut, but chunks along axis {other} differ in "
-                "length; one codec cannot cut both"
-            )
-        lengths.append(int(along[0]) if len(along) else 1)
-    return tuple(lengths)
+        return Crop(
+            replaced_at(crop.stored_shape, axis, length),
+            replaced_at(crop.offset, axis, layout.offset),
+        )
+    lengths = [
+        length if other == axis else _one_edge(metadata, other, axis)
+        for other in range(metadata.ndim)
+    ]
+    return Crop(tuple(lengths), replaced_at((0,) * metadata.ndim, axis, layout.offset))
+
+
+def _one_edge(metadata: ArrayMetadata, axis: int, cut: int) -> int:
+    edges = _edges(metadata, axis)
+    if len(edges) > 1:
+        raise CombineError(
+            f"chunks along axis {cut} must be cut, but chunks along axis {axis} differ in length; "
+            "one codec cannot cut both"
+        )
+    return edges.pop() if edges else 1
 
 
 def _grid(
@@ -146,9 +169,7 @@ def _grid(
     return RectilinearGrid(replaced_edges(grid, axis, edges))
 
 
-def replaced_edges(
-    grid: RectilinearGrid, axis: int, edges: Lengths
-) -> tuple[tuple[int, ...], ...]:
+def replaced_edges(grid: RectilinearGrid, axis: int, edges: Lengths) -> tuple[tuple[int, ...], ...]:
     """Return the edges of a rectilinear grid with those of one axis replaced."""
     return _replaced(grid.chunk_shapes, axis, edges)
 

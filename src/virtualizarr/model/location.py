@@ -20,8 +20,8 @@ INLINE = np.uint32(0xFFFF_FFFE)
 class Location:
     """A file, and what was known of it when it was parsed.
 
-    Two locations are equal if their URLs are: the other fields are evidence, not identity. `size` is
-    in bytes, `last_modified` is timezone-aware; None where the store did not say.
+    Two locations are equal if their URLs are: the other fields are evidence, not identity. `size`
+    is in bytes, `last_modified` is timezone-aware; None where the store did not say.
     """
 
     url: str

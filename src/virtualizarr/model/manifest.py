@@ -1,7 +1,7 @@
 """The chunk manifest: where each chunk's bytes lie, one column per fact.
 
-Ten million references are four numpy arrays and a short tuple of locations, not ten million rows:
-16 bytes a reference, none for cells that are missing or that repeat (stride-0 columns, affine runs).
+Ten million references are three numpy arrays and a short tuple of locations, not ten million rows:
+16 bytes a reference, none for cells that are missing, that repeat or that are evenly spaced.
 """
 
 from __future__ import annotations
@@ -48,6 +48,9 @@ from virtualizarr.model.location import INLINE, MISSING, Location, Parts
 
 __all__ = ["INLINE", "MISSING", "ChunkManifest", "Column", "Location", "narrowed"]
 
+type Entry = dict[str, Any]
+type Entries = dict[str, Entry]
+
 SPARSE_FREE_BYTES = 64 * 1024 * 1024
 SPARSE_BYTES_PER_FILE_BYTE = 20
 _SPARSE_CELLS_PER_ROW = 8
@@ -58,9 +61,9 @@ class ChunkManifest:
     """References to the chunks of one array.
 
     `location`, `offset` and `length` are read-only arrays over the chunk grid. `location` holds
-    codes: an index into `locations`, or `MISSING` (the chunk holds only the fill value), or `INLINE`
-    (its bytes are `inline[offset : offset + length]`). Cells of missing chunks hold zeros in
-    `offset` and `length`.
+    codes: an index into `locations`, or `MISSING` (the chunk holds only the fill value), or
+    `INLINE` (its bytes are `inline[offset : offset + length]`). Cells of missing chunks hold zeros
+    in `offset` and `length`.
     """
 
     __slots__ = ("_inline", "_length", "_location", "_locations", "_offset")
@@ -77,7 +80,7 @@ class ChunkManifest:
         shape: tuple[int, ...] | None = None,
         separator: str = ".",
     ) -> None:
-        """Build from chunk keys and `{"path": url, "offset": n, "length": n}`, as VirtualiZarr does.
+        """Build from chunk keys and `{"path": url, "offset": n, "length": n}`.
 
         `shape` is the chunk grid's; None takes the smallest that holds every key. Slow for millions
         of chunks: `from_columns` and `from_arrays` take arrays. Raises ValueError or TypeError for
@@ -120,7 +123,7 @@ class ChunkManifest:
         validate_paths: bool = True,
         inlined: Mapping[tuple[int, ...], bytes] | None = None,
     ) -> Self:
-        """Build from arrays over the chunk grid: URLs (strings, `""` where missing) and byte ranges.
+        """Build from arrays over the chunk grid: URLs (`""` where missing) and byte ranges.
 
         Chunks whose path is `"__inlined__"` take their bytes from `inlined`, by grid index. With
         `validate_paths` absolute paths become `file://` URLs and relative ones are refused.
@@ -341,7 +344,7 @@ class ChunkManifest:
         )
 
     def without(self, missing: npt.NDArray[np.bool_]) -> Self:
-        """Return the references with the cells where `missing` is True turned into missing chunks."""
+        """Return the references with the chunks where `missing` is True gone missing."""
         zero = self._length.dtype.type(0)
         return self._with(
             np.where(missing, MISSING, self._location),
@@ -385,7 +388,7 @@ class ChunkManifest:
         return offset, data
 
     def rename_paths(self, new: str | Callable[[str], str]) -> Self:
-        """Return a manifest whose locations are renamed; missing and inline chunks stay as they are.
+        """Return a manifest whose locations are renamed; other chunks stay as they are.
 
         `new` is the URL for every reference, or a function from old URL to new. What is known of
         the files stays with them: renaming says that the same files lie elsewhere.
@@ -426,18 +429,18 @@ class ChunkManifest:
 
     __hash__ = None  # type: ignore[assignment]
 
-    def dict(self) -> dict[str, dict[str, Any]]:
+    def dict(self) -> Entries:
         """Return every chunk that is not missing as `{"0.0": {"path", "offset", "length"}}`.
 
         Inline chunks have the path `"__inlined__"` and their bytes under `"data"`.
         """
         return {key_of_index(index): entry for index, entry in iter_entries(self)}
 
-    def get_entry(self, indices: tuple[int, ...]) -> dict[str, Any] | None:
+    def get_entry(self, indices: tuple[int, ...]) -> Entry | None:
         """Return one chunk's entry by its grid index; None where it is missing."""
         return entry_at(self, indices)
 
-    def iter_refs(self) -> Iterator[tuple[tuple[int, ...], dict[str, Any]]]:
+    def iter_refs(self) -> Iterator[tuple[tuple[int, ...], Entry]]:
         """Yield the grid index and the entry of every chunk that is not missing, in C order."""
         return iter_entries(self)
 
@@ -446,7 +449,7 @@ class ChunkManifest:
         real = self._location[self._location < INLINE]
         return (self._locations[code].url for code in real.tolist())
 
-    def __getitem__(self, key: str) -> dict[str, Any]:
+    def __getitem__(self, key: str) -> Entry:
         entry = entry_at(self, index_of_key(key))
         if entry is None:
             raise KeyError(key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
 
@@ -86,22 +86,25 @@ class ArrayMetadata:
     @property
     def cf_encoding(self) -> CFEncoding:
         """The attributes by which CF decodes the values, comparable; worked out once."""
-        if self._cf_encoding is None:
-            object.__setattr__(self, "_cf_encoding", cf_encoding(self.attributes))
-        return cast(CFEncoding, self._cf_encoding)
+        known = self._cf_encoding
+        if known is None:
+            known = cf_encoding(self.attributes)
+            object.__setattr__(self, "_cf_encoding", known)
+        return known
 
     @property
     def decoding(self) -> Decoding:
         """All that decides what stored bytes decode to, comparable; worked out once."""
-        if self._decoding is None:
-            decoding = Decoding(
+        known = self._decoding
+        if known is None:
+            known = Decoding(
                 json.dumps(self.data_type, sort_keys=True),
                 codecs_decoding(self.codecs, self.dtype.itemsize),
                 fill_decoding(self.fill_value, self.dtype),
                 self.cf_encoding,
             )
-            object.__setattr__(self, "_decoding", decoding)
-        return cast(Decoding, self._decoding)
+            object.__setattr__(self, "_decoding", known)
+        return known
 
     def same_decoding(self, other: ArrayMetadata) -> bool:
         """Say whether stored bytes mean the same values in both arrays; cheap where they do."""

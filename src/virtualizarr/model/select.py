@@ -1,7 +1,7 @@
 """Indexing: which whole chunks, and of uncompressed arrays which parts of chunks, hold a selection.
 
-A selection is possible where it starts at the first element of each chunk it takes from: what ends
-within a chunk is cut by the array's end or by the crop codec.
+A selection is possible where it starts at the same element of each chunk it takes from, be it the
+first or a later one: the rest of a chunk is cut off by the array's end or by the crop codec.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from virtualizarr.errors import UnsupportedFeatureError
 from virtualizarr.model.chunks import RegularGrid
 from virtualizarr.model.codec_axes import drop_codec_axis, permute_codecs, split_crop
 from virtualizarr.model.columns import as_slice, dropped_at, replaced_at
-from virtualizarr.model.combine import expanded_metadata
+from virtualizarr.model.combine import expanded_metadata, settled
 from virtualizarr.model.keys import Key, Selector, parse_key
 from virtualizarr.model.layout import AxisLayout, axis_layout, with_axis
 from virtualizarr.model.manifest import ChunkManifest
@@ -44,7 +44,7 @@ def getitem[A: Virtual](array: A, key: Key) -> A:
         if kept is None:
             metadata, manifest = parts
             parts = expanded_metadata(metadata, place), manifest.insert_axis(place)
-    return array if parts[1] is array.manifest else array.rebuilt(*parts)
+    return array if parts[1] is array.manifest else array.rebuilt(*settled(*parts))
 
 
 def transpose[A: Virtual](array: A, order: tuple[int, ...]) -> A:
@@ -71,7 +71,7 @@ def _stored_length(metadata: ArrayMetadata, axis: int) -> int | None:
     """Return the one length with which all chunks are stored along an axis; None if they differ."""
     crop, _ = split_crop(metadata.codecs)
     if crop is not None:
-        return crop[axis]
+        return crop.stored_shape[axis]
     grid = metadata.chunk_grid
     if isinstance(grid, RegularGrid):
         return grid.chunk_shape[axis]
@@ -82,21 +82,19 @@ def _select_axis(parts: Parts, axis: int, selector: Selector) -> Parts:
     metadata, manifest = parts
     extent = metadata.shape[axis]
     if isinstance(selector, int):
-        selector = slice(selector, selector + 1, 1)
-    if isinstance(selector, slice):
-        taken = range(extent)[selector]
-        if len(taken) == extent and taken.step == 1:
-            return parts
-        if taken.step == 1 or len(taken) == 0:
-            simple = _select_run(parts, axis, taken)
-            if simple is not None:
-                return simple
-        positions = np.arange(taken.start, taken.stop, taken.step, dtype=np.int64)
-    else:
-        positions = selector
-        run = as_slice(positions)
-        if run is not None and run.step in (1, None):
-            return _select_axis(parts, axis, run)
+        return _single(_select_axis(parts, axis, range(selector, selector + 1)), axis)
+    if not isinstance(selector, range):
+        run = as_slice(selector)
+        if run is None:
+            return _select_positions(metadata, manifest, axis, selector)
+        selector = range(extent)[run]
+    if selector == range(extent):
+        return parts
+    if selector.step == 1 or len(selector) == 0:
+        simple = _select_run(parts, axis, selector)
+        if simple is not None:
+            return simple
+    positions = np.arange(selector.start, selector.stop, selector.step, dtype=np.int64)
     return _select_positions(metadata, manifest, axis, positions)
 
 
@@ -119,22 +117,24 @@ def _select_positions(
 ) -> Parts:
     layout = axis_layout(metadata, axis)
     cell, skip, keep = _runs(layout, positions)
-    stored = layout.stored[cell]
+    stored, offset = layout.stored[cell], layout.offset
     taken = manifest.take(axis, cell)
     row = row_bytes(metadata, axis)
-    whole = (skip == 0) & (keep == layout.shown[cell])
+    whole = (skip == 0) & (keep == stored)
     if len(cell):
         whole[-1] |= skip[-1] == 0
     if not whole.all() and row is not None:
         kept = np.where(whole, stored, keep)
         taken, stored = cut(taken, axis, row, skip, kept, stored), kept
     elif skip.any():
-        raise _unaligned(metadata, axis, layout, int(cell[skip > 0][0]), skip)
-    return with_axis(metadata, axis, AxisLayout(stored, keep)), taken
+        if (skip != skip[0]).any():
+            raise _unaligned(metadata, axis, layout, int(cell[skip > 0][0]), skip)
+        offset += int(skip[0])
+    return with_axis(metadata, axis, AxisLayout(stored, keep, offset)), taken
 
 
 def _runs(layout: AxisLayout, positions: Positions) -> tuple[Positions, Positions, Positions]:
-    """Return, for each run of neighbours within one chunk: the chunk, where it starts, its length."""
+    """Return for each run of neighbours in one chunk: the chunk, where in it, how many."""
     starts = layout.starts
     cell = np.searchsorted(starts, positions, side="right") - 1
     inside = positions - starts[cell]
@@ -152,7 +152,9 @@ def _unaligned(
     lengths = np.unique(layout.shown[:-1]) if len(layout.shown) > 1 else layout.stored
     start = int(layout.starts[cell] + skip[skip > 0][0])
     if len(lengths) == 1:
-        allowed = f"{name} is chunked by {lengths[0]}: slices must start at multiples of {lengths[0]}"
+        allowed = (
+            f"{name} is chunked by {lengths[0]}: slices must start at multiples of {lengths[0]}"
+        )
     else:
         near = layout.starts[max(0, cell - 1) : cell + 3].tolist()
         allowed = f"{name} has chunks of several lengths: slices must start at one, such as {near}"
@@ -161,19 +163,24 @@ def _unaligned(
     )
 
 
+def _single(parts: Parts, axis: int) -> Parts:
+    """Return an array of length 1 along `axis` with its one chunk stored at that length too."""
+    metadata, manifest = parts
+    if _stored_length(metadata, axis) == 1:
+        return parts
+    row = row_bytes(metadata, axis)
+    if row is None:
+        raise UnsupportedFeatureError(
+            f"{axis_name(metadata, axis)} has chunks longer than 1, so a single index cannot drop "
+            "it; select a slice of length 1, or open the dataset (`.virtualize.open()`)"
+        )
+    one = np.ones(1, np.int64)
+    manifest = cut(manifest, axis, row, 0 * one, one, axis_layout(metadata, axis).stored)
+    return with_axis(metadata, axis, AxisLayout(one, one)), manifest
+
+
 def _drop_axis(parts: Parts, axis: int) -> Parts:
     metadata, manifest = parts
-    if _stored_length(metadata, axis) != 1:
-        row = row_bytes(metadata, axis)
-        if row is None:
-            raise UnsupportedFeatureError(
-                f"{axis_name(metadata, axis)} has chunks longer than 1, so a single index cannot "
-                "drop it; select a slice of length 1, or open the dataset (`.virtualize.open()`)"
-            )
-        layout = axis_layout(metadata, axis)
-        one = np.ones(1, np.int64)
-        manifest = cut(manifest, axis, row, 0 * one, one, layout.stored)
-        metadata = with_axis(metadata, axis, AxisLayout(one, one))
     grid, names = metadata.chunk_grid, metadata.dimension_names
     if isinstance(grid, RegularGrid):
         fewer: Any = RegularGrid(dropped_at(grid.chunk_shape, axis))

@@ -11,7 +11,7 @@ from virtualizarr.errors import UnsupportedFeatureError
 from virtualizarr.model.chunks import RegularGrid
 from virtualizarr.model.columns import AffineRun, narrowed, offsets_of, replaced_at
 from virtualizarr.model.layout import axis_layout
-from virtualizarr.model.location import INLINE, MISSING
+from virtualizarr.model.location import MISSING
 from virtualizarr.model.manifest import ChunkManifest
 from virtualizarr.model.metadata import ArrayMetadata
 from virtualizarr.model.virtual import Virtual
@@ -110,7 +110,8 @@ def _split_axis(
     metadata: ArrayMetadata, manifest: ChunkManifest, axis: int, part: int
 ) -> tuple[ArrayMetadata, ChunkManifest]:
     row = row_bytes(metadata, axis)
-    assert row is not None and isinstance(metadata.chunk_grid, RegularGrid)
+    assert row is not None
+    assert isinstance(metadata.chunk_grid, RegularGrid)
     chunk_shape = metadata.chunk_grid.chunk_shape
     stored = axis_layout(metadata, axis).stored
     present = manifest.location != MISSING

@@ -17,8 +17,8 @@ from virtualizarr.store import ManifestStore
 class Parser(Protocol):
     """Turns a file's bytes into a `ManifestGroup`, asking for the bytes it needs.
 
-    Implementations are frozen dataclasses whose fields are the parser's options, so that they can be
-    compared, printed and sent to other processes.
+    Implementations are frozen dataclasses whose fields are the parser's options, so that they can
+    be compared, printed and sent to other processes.
     """
 
     @property
@@ -28,7 +28,7 @@ class Parser(Protocol):
 
     @property
     def suffixes(self) -> tuple[str, ...]:
-        """File name endings, with the dot, that suggest this format where content does not decide."""
+        """File name endings, with the dot, that suggest this format where content cannot tell."""
         ...
 
     def sniff(self, head: bytes | memoryview, url: str) -> bool:

@@ -11,13 +11,14 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from virtualizarr.errors import SourceError
 from virtualizarr.source.answers import answer_from
+from virtualizarr.source.base import AnySource
 from virtualizarr.source.facts import FileFacts
 from virtualizarr.source.held import Held
 from virtualizarr.source.limits import check_blocks, check_requests, check_total
@@ -29,15 +30,10 @@ from virtualizarr.source.ranges import (
     as_columns,
     coalesce,
 )
-from virtualizarr.source.reading import AsyncSource, Source
 
 KIBI, MEBI = 1024, 1024 * 1024
 _PAGE = 4096
 _NOTHING = memoryview(b"")
-
-
-class AnySource(Source, AsyncSource, Protocol):
-    """A source for blocking callers and for callers on an event loop."""
 
 
 class _CacheRule(NamedTuple):
@@ -191,9 +187,7 @@ class CachingSource:
         for request in requests:
             if isinstance(request, ByteRange):
                 found = _from_held(held, [request], self._size, self._round)
-                if found is None:
-                    raise SourceError(f"the response lacks {request}", url=self.url)
-                answers += found
+                answers += found if found is not None else [self._cut(request, plan, got)]
             else:
                 rows = next(lacking)
                 part = next(exact) if len(rows) else None
@@ -207,8 +201,21 @@ class CachingSource:
             self._size = facts.size
         elif self._size is None:
             ends = [r.start + len(data) for r, data in zip(ranges, got, strict=False)]
-            short = [end for r, end in zip(ranges, ends, strict=True) if r.start < end < r.stop]
-            self._size = min(short, default=None)
+            self._size = min(
+                (
+                    end
+                    for r, end in zip(ranges, ends, strict=True)
+                    if end < r.stop and (end > r.start or r.start == 0)
+                ),
+                default=None,
+            )
+
+    def _cut(self, wanted: ByteRange, plan: _Plan, got: Sequence[Any]) -> memoryview:
+        """Cut a range that ends past the end of a file of unknown size out of its response."""
+        for asked, data in zip(plan.ranges, got, strict=False):
+            if asked.start <= wanted.start and wanted.stop <= asked.stop:
+                return memoryview(data)[wanted.start - asked.start : wanted.stop - asked.start]
+        raise SourceError(f"the response lacks {wanted}", url=self.url)
 
     def _complete(
         self, blocks: ByteBlocks, held: Held, rows: Int64s, part: npt.NDArray[np.uint8] | None

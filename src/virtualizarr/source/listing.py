@@ -14,7 +14,7 @@ from typing import Any
 
 from obstore.store import LocalStore
 
-from virtualizarr.errors import SourceError, SourceNotFoundError, UnsupportedFeatureError
+from virtualizarr.errors import SourceNotFoundError, UnsupportedFeatureError, VirtualizeError
 from virtualizarr.source.background import REQUESTS
 from virtualizarr.source.open import Registry, path_in, resolve
 from virtualizarr.source.translate import CLIENT_ERRORS, translated
@@ -102,9 +102,9 @@ def _listed(store: Any, path: str, pattern: str, literal: str, base: str) -> lis
     try:
         REQUESTS.start()
         keys = [str(meta["path"])[skip:] for meta in _objects(store, prefix, flat)]
+    except VirtualizeError:
+        raise
     except CLIENT_ERRORS as error:
-        if isinstance(error, SourceError):
-            raise
         raise translated(error, child_url(base, literal)) from None
     matching = sorted(key for key in keys if wanted.fullmatch(key) is not None)
     return [child_url(base, f"{literal}/{key}".lstrip("/")) for key in matching]

@@ -9,6 +9,7 @@ in batches, at a sixth of the CPU time of single requests.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,9 @@ from virtualizarr.source.store_client import StoreClient
 from virtualizarr.source.urls import redact
 
 MAX_IN_FLIGHT = 64
+EXCESS = 4
+EXCESS_ALLOWANCE = 16 * 1024 * 1024
+NARROWER = 16
 _BEYOND = 2**62
 
 
@@ -79,7 +83,7 @@ class ObjectSource:
             return answer_from(client.whole, requests)
         starts, stops = _columns(requests, size if size is not None else _BEYOND)
         filled = stops > starts
-        begins, ends, holders = coalesce(starts[filled], stops[filled], self._rule)
+        begins, ends, holders = _requests_for(starts[filled], stops[filled], self._rule)
         holder = np.full(len(starts), -1, np.int64)
         holder[filled] = holders
         data = await client.get_many(begins.tolist(), ends.tolist())
@@ -90,6 +94,17 @@ def _rebuild(
     store: Any, path: str, url: str, rule: CoalesceRule, max_in_flight: int
 ) -> ObjectSource:
     return ObjectSource(store, path, url, rule=rule, max_in_flight=max_in_flight)
+
+
+def _requests_for(
+    starts: Int64s, stops: Int64s, rule: CoalesceRule
+) -> tuple[Int64s, Int64s, Int64s]:
+    """Plan requests by `rule`, with narrower gaps where they would add up to much."""
+    plan = coalesce(starts, stops, rule)
+    begins, ends, _ = plan
+    if int((ends - begins).sum()) <= EXCESS * int((stops - starts).sum()) + EXCESS_ALLOWANCE:
+        return plan
+    return coalesce(starts, stops, replace(rule, max_gap=rule.max_gap // NARROWER))
 
 
 def _largest_blocks(requests: Sequence[ByteRange | ByteBlocks]) -> int:

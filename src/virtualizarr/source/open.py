@@ -10,7 +10,8 @@ from urllib.parse import quote, unquote
 from obstore.store import LocalStore
 
 from virtualizarr.errors import SourceError, VirtualizeError
-from virtualizarr.source.cache import AnySource, CachingSource
+from virtualizarr.source.base import AnySource
+from virtualizarr.source.cache import CachingSource
 from virtualizarr.source.local import LocalSource
 from virtualizarr.source.object_store import ObjectSource
 from virtualizarr.source.stores import store_for

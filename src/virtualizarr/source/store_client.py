@@ -97,6 +97,8 @@ class StoreClient:
     async def _get_once(self, start: int, stop: int) -> memoryview:
         try:
             meta, data = await self._fetch({"range": (start, stop)})
+        except SourceError:
+            raise
         except CLIENT_ERRORS as error:
             if lacks_ranges(error):
                 return (await self._get_whole())[start:stop]
@@ -145,9 +147,9 @@ class StoreClient:
                         SourceError("the response was cut short", url=self.url), busy=False
                     )
                 self.whole = data
+        except SourceError:
+            raise
         except CLIENT_ERRORS as error:
-            if isinstance(error, SourceError):
-                raise
             raise translated(error, self.url) from None
         return self.whole
 
@@ -158,9 +160,9 @@ class StoreClient:
         """
         try:
             size = self._note(await self._head()).size
+        except SourceError:
+            raise
         except CLIENT_ERRORS as failure:
-            if isinstance(failure, SourceError):
-                raise
             raise translated(failure, self.url) from None
         if size is None or start < size:
             raise translated(error, self.url) from None

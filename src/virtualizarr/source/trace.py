@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from virtualizarr.source.cache import AnySource
+from virtualizarr.source.base import AnySource
 from virtualizarr.source.facts import FileFacts
 from virtualizarr.source.ranges import ByteBlocks, ByteRange, Int64s
 

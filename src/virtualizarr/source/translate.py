@@ -36,7 +36,11 @@ _WRONG_REGION = re.compile(
     r"|status code: 301"
 )
 _NO_CONNECTION = re.compile(r"error sending request|dns error|Connection refused|timed out")
-_FORBIDDEN = re.compile(r"status code: 40[13]|AccessDenied")
+_NOT_FOUND = re.compile(r"status code: 404|NoSuchBucket|NoSuchKey")
+_CODE = re.compile(r"<Code>(\w+)</Code>")
+_FORBIDDEN = re.compile(
+    r"status code: 40[13]|AccessDenied|ExpiredToken|InvalidAccessKeyId|SignatureDoesNotMatch"
+)
 
 
 def lacks_ranges(error: BaseException) -> bool:
@@ -62,7 +66,8 @@ def is_interrupted(error: BaseException) -> bool:
 def translated(error: BaseException, url: str) -> SourceError:
     """Return the error of our tree for a client's `error` on the file at `url`."""
     text = str(error)
-    if isinstance(error, NotFoundError | FileNotFoundError):
+    missing = isinstance(error, NotFoundError | FileNotFoundError)
+    if missing or _NOT_FOUND.search(text) is not None:
         return SourceNotFoundError("there is no such object or bucket", url=redact(url))
     if _NO_CREDENTIALS.search(text) is not None:
         return SourcePermissionError(
@@ -75,8 +80,8 @@ def translated(error: BaseException, url: str) -> SourceError:
         or _FORBIDDEN.search(text) is not None
     ):
         return SourcePermissionError(
-            "the store refused access with the credentials at hand (or the bucket is not listable"
-            " and the object does not exist)",
+            "the store refused access with the credentials at hand, or hides that there is no such"
+            f" object ({_summary(error)})",
             url=redact(url),
         )
     if _WRONG_REGION.search(text) is not None:
@@ -91,7 +96,14 @@ def translated(error: BaseException, url: str) -> SourceError:
 
 
 def _summary(error: BaseException) -> str:
-    """Return the first paragraph of the client's message, without credentials."""
-    text = redact(str(error).split("\n\nDebug source", 1)[0])
-    text = " ".join(text.split())
+    """Return the first paragraph of the client's message, without credentials.
+
+    Of an XML body only the error code is kept: the rest may repeat a key or a signed request.
+    """
+    whole = str(error)
+    code = _CODE.search(whole)
+    text = redact(whole.split("\n\nDebug source", 1)[0].split("<", 1)[0])
+    text = " ".join(text.split()).removesuffix(":")
+    if code is not None:
+        text = f"{text} ({code[1]})"
     return text if text else type(error).__name__

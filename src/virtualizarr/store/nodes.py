@@ -91,10 +91,13 @@ class Tree:
 
     def _chunk_entries(self, path: str) -> Iterator[str]:
         """Yield the chunk indices under a directory such as `temperature/c/0`."""
-        array_path, _, indices = path.rpartition("/c/") if "/c/" in path else (path[:-2], "", "")
-        if array_path not in self.arrays or not (indices or path.endswith("/c")):
+        array_path = path.removesuffix("/c")
+        head: tuple[int, ...] | None = ()
+        if array_path == path or array_path not in self.arrays:
+            array_path, _, indices = path.rpartition("/c/")
+            head = _cell(indices)
+        if array_path not in self.arrays:
             return
-        head = _cell(indices) if indices else ()
         present = _present(self.arrays[array_path])
         if head is None or len(head) >= present.ndim:
             return

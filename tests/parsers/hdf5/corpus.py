@@ -70,19 +70,19 @@ class Worker:
         assert self.process is not None
         assert self.process.stdout is not None
         stream = self.process.stdout.fileno()
-        data = b""
+        data = bytearray()
         deadline = time.monotonic() + self.seconds
         while len(data) < size:
             ready, _, _ = select.select([stream], [], [], max(0, deadline - time.monotonic()))
             if not ready:
                 self.stop()
                 return "hang"
-            more = os.read(stream, size - len(data))
+            more = os.read(stream, min(size - len(data), 1 << 20))
             if not more:
                 self.stop()
                 return "crash"
             data += more
-        return data
+        return bytes(data)
 
 
 class _Unpickler(pickle.Unpickler):
@@ -168,7 +168,9 @@ def _compare_dataset(
     plain = f"{head}/{tail.removeprefix('_nc4_non_coord_')}".lstrip("/")
     if plain in ours.values:
         same = equal(ours.values[plain], expected)
-        verdict.add("right" if same else "wrong", "" if same else _difference(plain, ours, expected))
+        verdict.add(
+            "right" if same else "wrong", "" if same else _difference(plain, ours, expected)
+        )
     elif any(plain == key or plain.startswith(f"{key}/") for key in ours.refused):
         reason = next(r for k, r in ours.refused.items() if plain == k or plain.startswith(f"{k}/"))
         verdict.add("refused", f"{plain}: {reason}")
@@ -219,7 +221,9 @@ def _compare_attributes(verdict: Verdict, ours: Report, name: str, expected: Any
         if key not in found:
             verdict.add("attribute missing", f"{name}@{key}")
         elif not _same(found[key], value):
-            verdict.add("attribute differs", f"{name}@{key}: {found[key]!r:.80} is not {value!r:.80}")
+            verdict.add(
+                "attribute differs", f"{name}@{key}: {found[key]!r:.80} is not {value!r:.80}"
+            )
         else:
             verdict.add("attribute right")
 

@@ -1,7 +1,7 @@
 """Reads HDF5 files with our parser or with h5py, one after another, for another process.
 
-Run as a program with `ours` or `h5py`: file names come on standard input, one a line; for each a pickled
-`Report` of known length goes to standard output. A crash ends only this process.
+Run as a program with `ours` or `h5py`: file names come on standard input, one a line; for each a
+pickled `Report` of known length goes to standard output. A crash ends only this process.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ class Report:
     broken: dict[str, str] = field(default_factory=dict)  # errors not of our tree
 
 
-MAX_ELEMENTS = 5_000_000
+MAX_ELEMENTS = 1_000_000
 
 
 # -- ours ------------------------------------------------------------------------------------------
 
 
 def read_ours(path: str) -> Report:
-    from virtualizarr.errors import UnsupportedFeatureError, VirtualizeError
+    from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError, VirtualizeError
     from virtualizarr.parsers.hdf5 import HDFParser
     from virtualizarr.source.open import open_source
     from virtualizarr.source.reading import run
@@ -47,7 +47,7 @@ def read_ours(path: str) -> Report:
         try:
             group = run(HDFParser(drop_variables=drop).parse(url), open_source(url), open_source)
             break
-        except UnsupportedFeatureError as error:
+        except (UnsupportedFeatureError, CorruptFileError) as error:
             node = "" if error.node is None else error.node.strip("/")
             report.refused[node] = f"{type(error).__name__}: {error.reason}"
             if not node or node in drop:
@@ -87,8 +87,11 @@ def read_group(report: Report, group: Any) -> None:
         for name, below in node.groups.items():
             visit(f"{path}/{name}".strip("/"), below)
 
-    root = zarr.open_group(ManifestStore(group), mode="r", zarr_format=3)
-    visit("", group)
+    try:
+        root = zarr.open_group(ManifestStore(group), mode="r", zarr_format=3)
+        visit("", group)
+    except Exception as error:
+        report.broken[""] = repr(error)
 
 
 # -- h5py ------------------------------------------------------------------------------------------
@@ -113,8 +116,8 @@ def visit_h5py(report: Report, path: str, group: Any, above: tuple[Any, ...]) ->
     import h5py
 
     report.attributes[path] = h5py_attributes(group)
-    here = (group.file.filename, h5py.h5o.get_info(group.id).addr)
     try:
+        here = (group.file.filename, h5py.h5o.get_info(group.id).addr)
         names = list(group)
     except Exception as error:
         report.refused[path] = repr(error)
@@ -182,13 +185,15 @@ def h5py_attributes(node: Any) -> dict[str, Any]:
 def plain(array: Any) -> Any:
     """Return an array as (kind, shape, values) that any process can unpickle and compare."""
     array = np.asarray(array)
-    if array.dtype.kind in "OT":
+    if array.dtype.kind in "OTU":
         return ("array", array.shape, [_text(each) for each in array.reshape(-1).tolist()])
     if array.dtype.fields is not None:
         columns = {name: plain(array[name]) for name in array.dtype.names}
         if tuple(columns) == ("r", "i"):
             return plain(array["r"] + 1j * array["i"])
         return ("record", array.shape, columns)
+    if array.dtype.kind in "mM":
+        return ("numpy", array.shape, array.astype(np.int64))
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     return ("numpy", array.shape, array)
@@ -205,18 +210,18 @@ def _text(value: Any) -> Any:
             value.encode()
         except UnicodeEncodeError:
             return value.encode("utf-8", "surrogateescape").decode("latin-1")
-    return value
+    return value if isinstance(value, str | int | float) else f"<{type(value).__name__}>"
 
 
-def jsonable(value: Any) -> Any:
+def jsonable(value: Any, top: bool = True) -> Any:
     """Return an attribute's value as our JSON form gives it."""
-    if isinstance(value, np.ndarray) and value.size == 1 and value.dtype.fields is None:
-        return jsonable(value.reshape(-1)[0])
+    if isinstance(value, np.ndarray) and top and value.size == 1 and value.dtype.fields is None:
+        return jsonable(value.reshape(-1)[0], top=False)
     if isinstance(value, np.ndarray):
-        nested = [jsonable(each) for each in value]
-        return nested[0] if len(nested) == 1 and value.shape == (1,) else nested
+        nested = [jsonable(each, top=False) for each in value]
+        return nested[0] if top and value.shape == (1,) else nested
     if isinstance(value, np.void) and value.dtype.fields is not None:
-        return {name: jsonable(value[name]) for name in value.dtype.names}
+        return {name: jsonable(value[name], top=False) for name in value.dtype.names}
     if isinstance(value, np.void):
         return jsonable(value.tobytes())
     if isinstance(value, np.generic):

@@ -1,13 +1,13 @@
 """HDF5, and netCDF-4 and MATLAB 7.3 files, which are HDF5 (File Format Specification 4.0).
 
-Shown is what a reader of netCDF-4 shows, with h5py's answers where netCDF-4 has none: dimension scales
-name dimensions, netCDF's bookkeeping attributes are hidden, links are followed, values that the
-file does not hold are HDF5's own fill value (`_FillValue` is an attribute like any other).
+Shown is what a reader of netCDF-4 shows, with h5py's answers where netCDF-4 has none: dimension
+scales name dimensions, netCDF's bookkeeping attributes are hidden, links are followed, values that
+the file does not hold are HDF5's own fill value (`_FillValue` is an attribute like any other).
 Variable-length strings and compact data are kept inline.
 
 Not supported, and refused by the name of the variable: variable-length sequences, references, the
-time datatype, floats that are not IEEE 754 binary16, 32 or 64, integers of odd sizes, compounds with
-array or variable-length members, user-defined links, filters without a codec, virtual datasets
+time datatype, floats that are not IEEE 754 binary16, 32 or 64, integers of odd sizes, compounds
+with array or variable-length members, user-defined links, filters without a codec, virtual datasets
 that do not map whole chunks. Named datatypes are not shown: they hold no data.
 """
 
@@ -36,8 +36,8 @@ class HDFParser:
     `group` is the path of the group to read instead of the whole file. `drop_variables` are names,
     or paths from the file's root, of variables and groups to leave out in every group; they are not
     parsed beyond their header, so a variable that cannot be represented can be left out.
-    `reader_factory` is accepted for VirtualiZarr 2.x's sake and ignored: how bytes are fetched is not
-    the parser's business here.
+    `reader_factory` is accepted for VirtualiZarr 2.x's sake and ignored: how bytes are fetched is
+    not the parser's business here.
     """
 
     group: str | None = None
@@ -57,6 +57,7 @@ class HDFParser:
 
     def sniff(self, head: bytes | memoryview, url: str) -> bool:
         """Say whether an HDF5 signature stands at byte 0, 512, 1024, 2048, ... of `head`."""
+        del url
         at = 0
         while at + len(SIGNATURE) <= len(head):
             if bytes(head[at : at + len(SIGNATURE)]) == SIGNATURE:

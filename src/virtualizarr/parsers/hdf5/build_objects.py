@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
 
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError, VirtualizeError
-from virtualizarr.parsers.hdf5.decode_attribute import RawAttribute, decode_attribute
+from virtualizarr.parsers.hdf5.decode_attribute import (
+    DATASPACE_SHARED,
+    DATATYPE_SHARED,
+    RawAttribute,
+    decode_attribute,
+)
 from virtualizarr.parsers.hdf5.decode_dataset import (
     decode_dataspace,
     decode_fill_value,
@@ -17,7 +26,7 @@ from virtualizarr.parsers.hdf5.decode_dataset import (
 from virtualizarr.parsers.hdf5.decode_datatype import decode_datatype
 from virtualizarr.parsers.hdf5.decode_object_header import SHARED, Message, MessageType
 from virtualizarr.parsers.hdf5.decode_selection import decode_mappings
-from virtualizarr.parsers.hdf5.decode_value import HeapObjects, decode_value
+from virtualizarr.parsers.hdf5.decode_value import HeapObjects, decode_numbers, decode_value
 from virtualizarr.parsers.hdf5.layout import (
     Attribute,
     BrokenObject,
@@ -32,7 +41,7 @@ from virtualizarr.parsers.hdf5.layout import (
     Undecoded,
     VirtualLayout,
 )
-from virtualizarr.parsers.hdf5.layout_datatype import Datatype
+from virtualizarr.parsers.hdf5.layout_datatype import Datatype, FixedPoint, FloatingPoint
 from virtualizarr.parsers.hdf5.read_heap import read_wanted_collections
 from virtualizarr.parsers.hdf5.read_objects import Found
 from virtualizarr.parsers.hdf5.read_shared import SharedBodies, SharedKey, read_shared
@@ -101,9 +110,9 @@ def _apart(draft: _Draft, shared: SharedBodies, keys: set[SharedKey]) -> bool:
             for message in draft.found.attributes
         ]
         for raw in draft.raw:
-            if raw[4]:
+            if raw[4] & DATATYPE_SHARED:
                 _want(MessageType.DATATYPE, raw.datatype, shared, keys)
-            if raw[5]:
+            if raw[4] & DATASPACE_SHARED:
                 _want(MessageType.DATASPACE, raw.dataspace, shared, keys)
     except VirtualizeError as error:
         draft.fail(error)
@@ -117,7 +126,7 @@ def _want(kind: int, body: bytes, shared: SharedBodies, keys: set[SharedKey]) ->
         keys.add(key)
 
 
-_NOT_YET = RawAttribute("", b"", b"", b"", False, False)
+_NOT_YET = RawAttribute("", b"", b"", b"", 0)
 
 
 def _shared_attribute(message: Message, shared: SharedBodies, keys: set[SharedKey]) -> RawAttribute:
@@ -160,17 +169,31 @@ def _valued(draft: _Draft, shared: SharedBodies, heaps: HeapObjects) -> bool:
     return not missed
 
 
+_NO_DATATYPE = Datatype(0)
+
+
+@lru_cache(1024)
+def _typed(body: bytes) -> tuple[Datatype, np.dtype[Any] | None]:
+    """Return the datatype and, if it is a plain number, its dtype: most attributes, so cached."""
+    datatype = decode_datatype(body)
+    plain = isinstance(datatype, FixedPoint | FloatingPoint)
+    return datatype, datatype.numpy_dtype() if plain else None
+
+
 def _attribute(raw: RawAttribute, shared: SharedBodies, heaps: HeapObjects) -> Attribute:
-    name, datatype_body, dataspace_body, data, datatype_shared, dataspace_shared = raw
-    if datatype_shared:
+    name, datatype_body, dataspace_body, data, flags = raw
+    if flags & DATATYPE_SHARED:
         datatype_body = _shared_body(MessageType.DATATYPE, datatype_body, shared)
-    if dataspace_shared:
+    if flags & DATASPACE_SHARED:
         dataspace_body = _shared_body(MessageType.DATASPACE, dataspace_body, shared)
     dataspace = decode_dataspace(dataspace_body, heaps.sizes.length)
-    datatype = Datatype(0)
+    datatype = _NO_DATATYPE
     try:
-        datatype = decode_datatype(datatype_body)
-        value = decode_value(datatype, dataspace, data, heaps)
+        datatype, number = _typed(datatype_body)
+        if number is not None:
+            value: Any = decode_numbers(number, dataspace, data)
+        else:
+            value = decode_value(datatype, dataspace, data, heaps)
     except UnsupportedFeatureError as error:
         value = Undecoded(error.reason)
     except CorruptFileError as error:
@@ -244,10 +267,8 @@ def _fill_value(bodies: dict[int, bytes]) -> FillValue:
     """Return what the new message says; the old one counts only where there is no new one."""
     new, old = bodies.get(MessageType.FILL_VALUE), bodies.get(MessageType.FILL_VALUE_OLD)
     if new is not None:
-        fill = decode_fill_value(new)
-        if fill.state is not FillState.UNDEFINED or old is None:
-            return fill
-    return FillValue() if old is None else decode_fill_value_old(old)
+        return decode_fill_value(new)
+    return FillValue(FillState.UNDEFINED) if old is None else decode_fill_value_old(old)
 
 
 _OF_DATASETS = frozenset(

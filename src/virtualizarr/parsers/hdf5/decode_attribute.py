@@ -8,6 +8,8 @@ from typing import NamedTuple
 from virtualizarr.errors import CorruptFileError
 from virtualizarr.parsers.hdf5.decode_fields import padded
 
+DATATYPE_SHARED, DATASPACE_SHARED = 1, 2
+_new = tuple.__new__  # a named tuple, in a third of the time
 _HEAD = struct.Struct("<BBHHH").unpack_from
 
 
@@ -18,8 +20,7 @@ class RawAttribute(NamedTuple):
     datatype: bytes
     dataspace: bytes
     data: bytes
-    datatype_shared: bool
-    dataspace_shared: bool
+    flags: int  # bit 0: the datatype is shared, bit 1: the dataspace
 
 
 def decode_attribute(body: bytes) -> RawAttribute:
@@ -44,11 +45,13 @@ def decode_attribute(body: bytes) -> RawAttribute:
     if after_type + dataspace_size > len(body):
         raise CorruptFileError("an attribute message is cut off")
     end = body.find(b"\0", at, after_name)
-    return RawAttribute(
-        body[at : after_name if end < 0 else end].decode("utf-8", "surrogateescape"),
-        body[after_name : after_name + datatype_size],
-        body[after_type : after_type + dataspace_size],
-        body[after_space:],
-        bool(flags & 1),
-        bool(flags & 2),
+    return _new(
+        RawAttribute,
+        (
+            body[at : after_name if end < 0 else end].decode("utf-8", "surrogateescape"),
+            body[after_name : after_name + datatype_size],
+            body[after_type : after_type + dataspace_size],
+            body[after_space:],
+            flags,
+        ),
     )

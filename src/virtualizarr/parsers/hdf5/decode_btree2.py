@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from virtualizarr.errors import CorruptFileError
+from virtualizarr.parsers.hdf5.decode_checksum import check_lookup3
 from virtualizarr.parsers.hdf5.decode_fields import (
     address,
     bounded,
-    check_lookup3,
     encoded_size,
     signature,
     take,

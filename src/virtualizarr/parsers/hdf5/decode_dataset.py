@@ -97,7 +97,7 @@ def decode_fill_value_old(body: bytes) -> FillValue:
     """Decode a fill value message of the old kind (type 0x0004)."""
     size = u32(body, 0)[0]
     if size == 0:
-        return FillValue()
+        return FillValue(FillState.UNDEFINED)
     return FillValue(FillState.USER_DEFINED, take(body, 4, size))
 
 

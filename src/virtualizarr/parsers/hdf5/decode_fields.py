@@ -1,4 +1,4 @@
-"""Fields that every HDF5 structure is made of: unsigned integers, addresses, names, checksums."""
+"""Fields that every HDF5 structure is made of: unsigned integers, addresses, names."""
 
 from __future__ import annotations
 
@@ -86,62 +86,3 @@ def bounded[**P, T](decode: Callable[P, T]) -> Callable[P, T]:
             raise CorruptFileError(f"{what} is cut off: a field lies past its end") from cause
 
     return decoded
-
-
-def check_lookup3(buffer: bytes, what: str, at: int | None) -> None:
-    """Raise CorruptFileError unless the last four bytes are the checksum of those before."""
-    stored = u32(buffer, len(buffer) - 4)[0]
-    computed = lookup3(buffer[:-4])
-    if stored != computed:
-        raise CorruptFileError(
-            f"checksum of {what} is {stored:#010x}, its bytes give {computed:#010x}", at=at
-        )
-
-
-def lookup3(data: bytes) -> int:
-    """Return Bob Jenkins' lookup3 hash (`hashlittle`, initial value 0) of `data`."""
-    a = b = c = (0xDEADBEEF + len(data)) & _MASK
-    whole = max(0, (len(data) - 1) // 12)
-    words = struct.unpack_from(f"<{3 * whole}I", data)
-    for i in range(0, 3 * whole, 3):
-        a, b, c = _mix(
-            (a + words[i]) & _MASK, (b + words[i + 1]) & _MASK, (c + words[i + 2]) & _MASK
-        )
-    tail = data[12 * whole :]
-    if not tail:
-        return c
-    last = struct.unpack("<3I", tail.ljust(12, b"\0"))
-    return _final((a + last[0]) & _MASK, (b + last[1]) & _MASK, (c + last[2]) & _MASK)
-
-
-_MASK = 0xFFFFFFFF
-
-
-def _rotate(x: int, k: int) -> int:
-    return ((x << k) | (x >> (32 - k))) & _MASK
-
-
-def _mix(a: int, b: int, c: int) -> tuple[int, int, int]:
-    a = ((a - c) & _MASK) ^ _rotate(c, 4)
-    c = (c + b) & _MASK
-    b = ((b - a) & _MASK) ^ _rotate(a, 6)
-    a = (a + c) & _MASK
-    c = ((c - b) & _MASK) ^ _rotate(b, 8)
-    b = (b + a) & _MASK
-    a = ((a - c) & _MASK) ^ _rotate(c, 16)
-    c = (c + b) & _MASK
-    b = ((b - a) & _MASK) ^ _rotate(a, 19)
-    a = (a + c) & _MASK
-    c = ((c - b) & _MASK) ^ _rotate(b, 4)
-    b = (b + a) & _MASK
-    return a, b, c
-
-
-def _final(a: int, b: int, c: int) -> int:
-    c = ((c ^ b) - _rotate(b, 14)) & _MASK
-    a = ((a ^ c) - _rotate(c, 11)) & _MASK
-    b = ((b ^ a) - _rotate(a, 25)) & _MASK
-    c = ((c ^ b) - _rotate(b, 16)) & _MASK
-    a = ((a ^ c) - _rotate(c, 4)) & _MASK
-    b = ((b ^ a) - _rotate(a, 14)) & _MASK
-    return ((c ^ b) - _rotate(b, 24)) & _MASK

@@ -144,9 +144,17 @@ def decode_group_node(buffer: bytes, sizes: Sizes) -> tuple[int, list[int]]:
     return level, [child for child in children if child is not None]
 
 
+def symbol_entry_size(sizes: Sizes) -> int:
+    """Return the bytes of a symbol table entry.
+
+    libhdf5 gives the Link Name Offset the size of lengths; the specification says offsets.
+    """
+    return sizes.length + sizes.offset + 24
+
+
 def symbol_node_size(sizes: Sizes) -> int:
     """Return the bytes of a full symbol table node."""
-    return 8 + 2 * sizes.group_leaf_k * (2 * sizes.offset + 24)
+    return 8 + 2 * sizes.group_leaf_k * symbol_entry_size(sizes)
 
 
 @bounded
@@ -154,16 +162,16 @@ def decode_symbol_node(buffer: bytes, heap: bytes, sizes: Sizes) -> list[Link]:
     """Decode a symbol table node; names and soft links are in `heap`, the local heap's data."""
     signature(buffer, b"SNOD")
     count = u16(buffer, 6)[0]
-    offset = sizes.offset
-    step = 2 * offset + 24
+    length, step = sizes.length, symbol_entry_size(sizes)
+    scratch = length + sizes.offset + 8
     links: list[Link] = []
     for at in range(8, 8 + count * step, step):
-        name = checked_name(terminated(heap, unsigned(buffer, at, offset))[0])
-        if u32(buffer, at + 2 * offset)[0] == 2:
-            target = terminated(heap, u32(buffer, at + 2 * offset + 8)[0])[0]
+        name = checked_name(terminated(heap, unsigned(buffer, at, length))[0])
+        if u32(buffer, at + scratch - 8)[0] == 2:
+            target = terminated(heap, u32(buffer, at + scratch)[0])[0]
             links.append(SoftLink(name, target))
             continue
-        where = address(buffer, at + offset, sizes)
+        where = address(buffer, at + length, sizes)
         if where is None:
             raise CorruptFileError(f"link {name!r} has no target")
         links.append(HardLink(name, where))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from virtualizarr.errors import CorruptFileError
+from virtualizarr.parsers.hdf5.decode_checksum import check_lookup3
 from virtualizarr.parsers.hdf5.decode_dataset import decode_filter_pipeline
 from virtualizarr.parsers.hdf5.decode_fields import (
     address,
     bounded,
-    check_lookup3,
     encoded_size,
     padded,
     signature,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
+from virtualizarr.parsers.hdf5.decode_checksum import check_lookup3
 from virtualizarr.parsers.hdf5.decode_dataset import MAX_RANK
 from virtualizarr.parsers.hdf5.decode_fields import (
     bounded,
-    check_lookup3,
     take,
     terminated,
     u32,
@@ -139,4 +139,12 @@ def _boxes(block: bytes, at: int, rank: int, width: int) -> tuple[Selection, int
         (tuple(flat[i : i + rank]), tuple(flat[i + rank : i + 2 * rank]))
         for i in range(0, len(flat), 2 * rank)
     )
-    return IrregularHyperslab(boxes), at + 2 * count * rank * width
+    at += 2 * count * rank * width
+    if len(boxes) != 1:
+        return IrregularHyperslab(boxes), at
+    first, last = boxes[0]
+    size = tuple(stop - start + 1 for start, stop in zip(first, last, strict=True))
+    if min(size) < 1:
+        raise CorruptFileError(f"a selection from {first} to {last}")
+    ones = (1,) * rank
+    return RegularHyperslab(first, ones, ones, size), at

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
+from virtualizarr.parsers.hdf5.decode_checksum import check_lookup3
 from virtualizarr.parsers.hdf5.decode_fields import (
     address,
     bounded,
-    check_lookup3,
     signature,
     take,
     u16,
@@ -58,7 +58,7 @@ def decode_superblock(buffer: bytes, at: int, file_size: int | None) -> Superblo
             "the family or multi driver; rewrite it as one file (h5repack)",
             at=driver,
         )
-    root = address(buffer, skip + 5 * offset, sizes)
+    root = address(buffer, skip + 4 * offset + sizes.length, sizes)
     if root is None:
         raise CorruptFileError("the superblock has no root group", at=at)
     return Superblock(version, sizes, root, file_size=file_size, end=_end(sizes, file_size))

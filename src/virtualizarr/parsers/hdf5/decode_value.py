@@ -76,6 +76,17 @@ def decode_value(datatype: Datatype, dataspace: Dataspace, raw: bytes, heaps: He
     return values.reshape(dataspace.shape + values.shape[1:])
 
 
+def decode_numbers(dtype: np.dtype[Any], dataspace: Dataspace, raw: bytes) -> Any:
+    """Return what `decode_value` does, for a datatype that is the number `dtype`."""
+    if dataspace.type is DataspaceType.NULL:
+        return None
+    count = math.prod(dataspace.shape)
+    if count * dtype.itemsize > len(raw):
+        raise CorruptFileError(f"{count} elements of {dtype.itemsize} bytes in {len(raw)}")
+    values = np.frombuffer(raw, dtype, count)
+    return values[0] if dataspace.type is DataspaceType.SCALAR else values.reshape(dataspace.shape)
+
+
 def decode_elements(datatype: Datatype, count: int, raw: bytes, heaps: HeapObjects) -> Values:
     """Return `count` elements, shape (count, ...), of which `raw` holds the bytes."""
     if isinstance(datatype, String):

@@ -27,6 +27,8 @@ from virtualizarr.source.reading import Reading, together
 MAX_DEPTH = 32
 _LINK_ID_SIZE = 7
 _ATTRIBUTE_ID_SIZE = 8
+_IN_SHARED_HEAP = b"\x03\x01"  # how a shared message, version 3, starts
+_RECORD_SIZES = {5: 11, 6: 15, 8: 17, 9: 13}  # by B-tree type: links, attributes
 
 
 def read_local_heap(superblock: Superblock, at: int) -> Reading[bytes]:
@@ -97,7 +99,7 @@ def read_dense_attributes(
 ) -> Reading[list[tuple[int, int, bytes]]]:
     """Return dense attributes as (creation order, message flags, body), unsorted.
 
-    The body of one that is shared is its ID in the shared message heap.
+    The body of one that is shared is a shared message: its ID in the shared message heap.
     """
     parts = yield from _read_dense(superblock, storage)
     if parts is None:
@@ -111,7 +113,7 @@ def read_dense_attributes(
     ]
     bodies = iter((yield from read_heap_objects(superblock, heap_map, own)))
     return [
-        (u32(record, 9)[0], record[8], record[:8] if elsewhere else next(bodies))
+        (u32(record, 9)[0], record[8], _IN_SHARED_HEAP + record[:8] if elsewhere else next(bodies))
         for record, elsewhere in zip(records, shared, strict=True)
     ]
 
@@ -125,7 +127,13 @@ def _read_dense(superblock: Superblock, storage: DenseStorage) -> Reading[Sequen
         read_heap_map(superblock, storage.heap_address),
         read_records(superblock, storage.name_index_address),
     ]
-    return (yield from together(parts))
+    heap_map, (kind, records) = yield from together(parts)
+    if records and len(records[0]) != _RECORD_SIZES.get(kind):
+        raise CorruptFileError(
+            f"a B-tree of type {kind} with records of {len(records[0])} bytes",
+            at=storage.name_index_address,
+        )
+    return heap_map, (kind, records)
 
 
 def read_external_files(

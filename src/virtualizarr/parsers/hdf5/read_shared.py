@@ -9,6 +9,7 @@ from virtualizarr.errors import CorruptFileError, VirtualizeError
 from virtualizarr.parsers.hdf5.decode_object_header import (
     SHARED,
     Message,
+    MessageType,
     ObjectHeader,
     SharedLocation,
     decode_shared,
@@ -17,6 +18,9 @@ from virtualizarr.parsers.hdf5.layout import Superblock
 from virtualizarr.parsers.hdf5.read_heap import read_heap_map, read_heap_objects
 from virtualizarr.parsers.hdf5.read_object_header import read_object_headers
 from virtualizarr.source.reading import Reading, together
+
+# Old fill value messages share the flag of the new ones.
+_FLAG_OF = {int(MessageType.FILL_VALUE_OLD): int(MessageType.FILL_VALUE)}
 
 type SharedKey = tuple[int, bytes]
 """Message type, and the body of the shared message."""
@@ -58,8 +62,9 @@ def _sort(
     if where.header_address is not None:
         headers[key] = where.header_address
         return
+    flag = _FLAG_OF.get(key[0], key[0])
     for index in superblock.shared_message_indexes:
-        if index.message_type_flags >> key[0] & 1:
+        if index.message_type_flags >> flag & 1:
             if index.heap_address is None or where.heap_id is None:
                 break
             heaped.setdefault(index.heap_address, {})[key] = where.heap_id

@@ -54,9 +54,9 @@ def test_fixed_array_with_pages(tmp_path, libver, options):
 def test_extensible_array_with_super_blocks_and_pages(tmp_path, libver, options):
     """Pages of data blocks are initialised one by one; their bits span data blocks."""
     rng = random.Random(7)
-    positions = sorted({(rng.randrange(1 << rng.randint(1, 20)),) for _ in range(300)})
+    positions = sorted({(rng.randrange(1, 1 << rng.randint(1, 18)),) for _ in range(200)})
     rng.shuffle(positions)
-    case = scattered(tmp_path / "f.h5", (1 << 20,), (None,), positions, libver, **options)
+    case = scattered(tmp_path / "f.h5", (1 << 18,), (None,), positions, libver, **options)
     assert case.layout.index_type == Kind.EXTENSIBLE_ARRAY
     index, rounds = case.index()
     assert rounds <= 4
@@ -141,22 +141,18 @@ def test_an_enormous_grid_costs_nothing(tmp_path, libver, max_shape):
     positions = [tuple(s // n for s in shape) for n in (2, 3, 7)]
     path = tmp_path / "f.h5"
     with h5py.File(path, "w", libver=libver) as file:
-        data = file.create_dataset(
-            "data", shape, "<i4", maxshape=max_shape, chunks=(1,) * len(shape)
-        )
+        chunks = (1,) * len(shape)
+        data = file.create_dataset("data", shape, "<i4", maxshape=max_shape, chunks=chunks)
         for number, position in enumerate(positions):
             data[position] = number + 1
-        file.create_dataset("small", (1,) * len(shape), "<i4", chunks=(1,) * len(shape))
-    small = case_of(path, "small")
-    with h5py.File(path, "a") as file:
-        del file["small"]
-        file.move("data", "small")
-        file["small"].resize((1,) * len(shape))
-    case = replace(case_of(path, "small"), data=small.data, shape=shape)
+    case = case_of(path, values=False)
     tracemalloc.start()
     index, _ = case.index()
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    expected = [np.ravel_multi_index(p, shape) for p in positions]
-    assert sorted(index.cell.tolist()) == sorted(expected)
+    stored = {
+        cell: int.from_bytes(case.data[at : at + 4], "little")
+        for cell, at in zip(index.cell.tolist(), index.address.tolist(), strict=True)
+    }
+    assert stored == {int(np.ravel_multi_index(p, shape)): n + 1 for n, p in enumerate(positions)}
     assert peak < 2_000_000

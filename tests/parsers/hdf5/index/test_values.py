@@ -22,7 +22,9 @@ FILTERS = {
 }
 
 
-def written(path: Path, shape: tuple[int, ...], libver: object = "latest", **options: object) -> Case:
+def written(
+    path: Path, shape: tuple[int, ...], libver: object = "latest", **options: object
+) -> Case:
     with h5py.File(path, "w", libver=libver) as file:
         options.setdefault("maxshape", shape)
         file.create_dataset("data", data=numbered(shape), **options)
@@ -46,7 +48,12 @@ def written(path: Path, shape: tuple[int, ...], libver: object = "latest", **opt
 )
 def test_values(tmp_path, max_shape, kind, libver, filters):
     case = written(
-        tmp_path / "f.h5", (7, 9, 4), libver, maxshape=max_shape, chunks=(2, 4, 3), **FILTERS[filters]
+        tmp_path / "f.h5",
+        (7, 9, 4),
+        libver,
+        maxshape=max_shape,
+        chunks=(2, 4, 3),
+        **FILTERS[filters],
     )
     assert case.layout.index_type == (Kind.BTREE_V1 if libver == "earliest" else kind)
     versions = {"earliest": 3, V110: 4, "latest": 4 if filters == "none" else 5}
@@ -178,8 +185,8 @@ def test_user_block(tmp_path, libver, max_shape):
     case.check()
 
 
-@pytest.mark.parametrize("max_shape", [(20, 10), (25, 14), (None, 10), (20, None), (None, None)])
-@pytest.mark.parametrize("chunks", [(6, 4), (4, 5), (30, 3), (5, 12)])
+@pytest.mark.parametrize("max_shape", [(20, 10), (32, 14), (None, 10), (20, None), (None, None)])
+@pytest.mark.parametrize("chunks", [(6, 4), (4, 5), (20, 3), (7, 10)])
 @pytest.mark.parametrize("libver", [V110, "latest"], ids=str)
 def test_partial_edge_chunks_left_unfiltered(tmp_path, max_shape, chunks, libver):
     options = library("H5Pset_chunk_opts", ctypes.c_int64, ctypes.c_uint)
@@ -191,8 +198,6 @@ def test_partial_edge_chunks_left_unfiltered(tmp_path, max_shape, chunks, libver
 
     path = tmp_path / "f.h5"
     shape = (20, 10)
-    if any(m is not None and c > m for c, m in zip(chunks, max_shape, strict=True)):
-        pytest.skip("the library refuses a chunk larger than the maximum shape")
     with low_level(path, shape, max_shape, chunks, libver, edit=edit) as file:
         file["data"][...] = numbered(shape)
     case = case_of(path)

@@ -96,26 +96,30 @@ def undo(raw: bytes, filters: tuple[tuple[int, tuple[int, ...]], ...], mask: int
     return raw
 
 
-def case_of(path: Path, name: str = "data", opened: h5py.File | None = None, **sizes: int) -> Case:
+def case_of(
+    path: Path, *, opened: h5py.File | None = None, values: bool = True, **sizes: int
+) -> Case:
     """Read what the index reading needs of a dataset; `sizes` overrides fields of `Sizes`.
 
-    `opened` is the file where libhdf5 cannot open it again (unlimited, with lengths below 8 bytes).
+    `opened` is the file where libhdf5 cannot open it again (unlimited, lengths below 8 bytes).
     """
     with h5py.File(path) if opened is None else nullcontext(opened) as file:
-        dataset = file[name]
+        dataset = file["data"]
         header = h5py.h5o.get_info(dataset.id).addr
         base = file.id.get_create_plist().get_userblock()
         plist = dataset.id.get_create_plist()
         filters = tuple(plist.get_filter(i)[:3:2] for i in range(plist.get_nfilters()))
-        values, dtype, shape = dataset[...], dataset.dtype, dataset.shape
-        max_shape = dataset.maxshape
+        dtype, shape, max_shape = dataset.dtype, dataset.shape, dataset.maxshape
+        found = dataset[...] if values else np.empty(0, dtype)
         if opened is not None:
             file.flush()
     data = path.read_bytes()
-    offset, length = data[base + 13 : base + 15] if data[base + 8] < 2 else data[base + 9 : base + 11]
+    offset, length = (
+        data[base + 13 : base + 15] if data[base + 8] < 2 else data[base + 9 : base + 11]
+    )
     known = Sizes(**{"offset": offset, "length": length, "base": base, **sizes})
     layout = _layout(_layout_message(data, base + header, known), known)
-    return Case(data, layout, shape, max_shape, known, filters, dtype, values)
+    return Case(data, layout, shape, max_shape, known, filters, dtype, found)
 
 
 def _layout_message(data: bytes, at: int, sizes: Sizes) -> bytes:
@@ -175,7 +179,9 @@ def _layout(body: bytes, sizes: Sizes) -> ChunkedLayout:
         dims = np.frombuffer(body, "<u4", body[2], 3 + o).tolist()
         return ChunkedLayout(3, tuple(dims[:-1]), dims[-1], ChunkIndexType.BTREE_V1, address(3))
     flags, rank, width = body[2:5]
-    dims = [int.from_bytes(body[5 + i * width : 5 + (i + 1) * width], "little") for i in range(rank)]
+    dims = [
+        int.from_bytes(body[5 + i * width : 5 + (i + 1) * width], "little") for i in range(rank)
+    ]
     q = 5 + rank * width
     kind = ChunkIndexType(body[q])
     q += 1

@@ -12,11 +12,11 @@ import numpy as np
 
 from virtualizarr.errors import CorruptFileError
 from virtualizarr.model import ChunkManifest, ManifestArray
+from virtualizarr.parsers.hdf5.convert.blocks import rows_per_chunk
 from virtualizarr.parsers.hdf5.convert.build import array_of, data_size
 from virtualizarr.parsers.hdf5.convert.context import OpenFile
 from virtualizarr.parsers.hdf5.convert.elements import Element, element_of
 from virtualizarr.parsers.hdf5.convert.external import read_external
-from virtualizarr.parsers.hdf5.convert.manifests import manifest_of_index, rows_per_chunk
 from virtualizarr.parsers.hdf5.convert.pipeline import codecs_for, pipeline_of
 from virtualizarr.parsers.hdf5.convert.strings import read_strings
 from virtualizarr.parsers.hdf5.convert.virtual import read_virtual
@@ -36,8 +36,8 @@ from virtualizarr.source.reading import Reading
 def read_array(file: OpenFile, dataset: Dataset) -> Reading[ManifestArray]:
     """Return a dataset's storage as an array without attributes and dimension names.
 
-    An array datatype's axes trail the dataset's own. A dataset with a null dataspace, which holds no
-    element, is an array of shape `(0,)`. Raises UnsupportedFeatureError for what Zarr cannot hold,
+    An array datatype's axes trail the dataset's own. A dataset with a null dataspace, which holds
+    no element, is an array of shape `(0,)`. Raises UnsupportedFeatureError for what Zarr cannot hold,
     CorruptFileError for what does not fit together.
     """
     element = element_of(dataset.datatype)
@@ -126,5 +126,7 @@ def _read_chunked(
         shape=space.shape,
         chunk_shape=layout.chunk_shape,
         codecs=codecs_for(pipeline, index),
-        manifest=manifest_of_index(index, grid, file.location),
+        manifest=ChunkManifest.from_rows(
+            grid, file.location, index.cell, index.address, index.size, file.size
+        ),
     )

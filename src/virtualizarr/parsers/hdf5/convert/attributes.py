@@ -5,7 +5,8 @@ Nothing is left out but netCDF-4's own bookkeeping. A value becomes, by the firs
 1. text (`str`, or a list of `str`); bytes that are not UTF-8 are read as Latin-1;
 2. a numpy scalar or array of native byte order, in the file's own type; an array of one element is
    given as that element, as netCDF libraries do; FALSE/TRUE enumerations become booleans;
-3. for a null dataspace `""` if the type is a string (how netCDF-C writes empty text), else an empty array;
+3. for a null dataspace `""` if the type is a string (how netCDF-C writes empty text), else an
+   empty array;
 4. a mapping for each compound element, a list for each variable-length sequence;
 5. the path of the object for an object reference, None for a null one;
 6. a text in angle brackets that says what could not be decoded, so that the reader knows of it.
@@ -18,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from virtualizarr.parsers.hdf5.convert.elements import describe
+from virtualizarr.parsers.hdf5.convert.elements import describe, pair_as_complex
 from virtualizarr.parsers.hdf5.layout import Attribute, DataspaceType, Undecoded
 from virtualizarr.parsers.hdf5.layout_datatype import (
     Array,
@@ -119,6 +120,9 @@ def _convert(value: Any, datatype: Datatype, paths: Mapping[int, str]) -> Any:
         case Array():
             return _convert(value, datatype.base, paths)
         case Compound():
+            pair = pair_as_complex(datatype)
+            if pair is not None:
+                return _complex(value)
             return _nested(np.asarray(value), lambda row: _record(row, datatype, paths))
         case Complex():
             return _native(value)
@@ -131,6 +135,11 @@ def _native(value: Any) -> Any:
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     return array[()]
+
+
+def _complex(value: Any) -> Any:
+    real, imaginary = (_native(value[name]) for name in value.dtype.names)
+    return (real + 1j * imaginary).astype(np.result_type(real, np.complex64))[()]
 
 
 def _record(row: Any, datatype: Compound, paths: Mapping[int, str]) -> dict[str, Any]:

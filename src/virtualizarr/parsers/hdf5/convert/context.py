@@ -17,8 +17,8 @@ MAX_FILES = 16
 class OpenFile:
     """A file whose hierarchy has been read.
 
-    `paths` names every object by the address of its header, by the first way to it; `trail` holds the
-    (URL, path) pairs through which external links and virtual datasets led here.
+    `paths` names every object by the address of its header, by the first way to it; `trail` holds
+    the (URL, path) pairs through which external links and virtual datasets led here.
     """
 
     location: Location

@@ -125,7 +125,7 @@ class Dimensions:
 
 
 def scale_addresses(dataset: Dataset) -> list[int]:
-    """Return, for each axis, the address of the scale that DIMENSION_LIST names last; 0 for none."""
+    """Return for each axis the address of the scale that DIMENSION_LIST names last; 0 for none."""
     rank = len(dataset.dataspace.shape)
     found = dataset.attributes.get("DIMENSION_LIST")
     value = None if found is None else found.value

@@ -40,6 +40,8 @@ type Piece = tuple[int, int, int, str]
 COMPLEX_NAMES = (("r", "i"), ("re", "im"), ("real", "imag"), ("real", "imaginary"))
 """Names of two members by which a compound is known for a complex number."""
 
+NUMPY_TAG = "NUMPY:"
+
 
 @dataclass(frozen=True, slots=True)
 class Element:
@@ -57,7 +59,7 @@ class Element:
 
     @property
     def in_heap(self) -> bool:
-        """Whether the values lie in the global heap, so that references to chunks cannot give them."""
+        """Whether the values lie in the global heap, where references to chunks cannot reach."""
         return self.dtype.kind == "T"
 
     @property
@@ -129,6 +131,18 @@ def _string(datatype: String) -> Element:
     return Element(dtype, foreign=(Record(datatype.size, ((0, datatype.size, 1, kind),)),))
 
 
+def _opaque(datatype: Opaque) -> Element:
+    """Keep bytes as they are, but for the numpy types that h5py stores so and names in the tag."""
+    if datatype.tag.startswith(NUMPY_TAG):
+        try:
+            dtype = np.dtype(datatype.tag.removeprefix(NUMPY_TAG))
+        except TypeError:
+            return _plain(datatype)
+        if dtype.kind in "mMU" and dtype.itemsize == datatype.size:
+            return Element(dtype)
+    return _plain(datatype)
+
+
 def _enumerated(datatype: Enumerated) -> Element:
     return Element(np.dtype(np.bool_)) if datatype.is_boolean else element_of(datatype.base)
 
@@ -147,7 +161,7 @@ def _reference(datatype: Reference) -> Element:
 
 
 def _compound(datatype: Compound) -> Element:
-    pair = _pair_as_complex(datatype)
+    pair = pair_as_complex(datatype)
     if pair is not None:
         return Element(pair)
     members = [(member.name, _member(member)) for member in datatype.members]
@@ -207,7 +221,8 @@ def _merged(pieces: list[Piece]) -> tuple[Piece, ...]:
     return tuple(merged)
 
 
-def _pair_as_complex(datatype: Compound) -> np.dtype[Any] | None:
+def pair_as_complex(datatype: Compound) -> np.dtype[Any] | None:
+    """Return the complex dtype that a compound stands for, None if it is an ordinary one."""
     if len(datatype.members) != 2:
         return None
     real, imaginary = datatype.members
@@ -226,7 +241,7 @@ _CONVERT: dict[type[Datatype], Callable[[Any], Element]] = {
     FloatingPoint: _plain,
     Bitfield: _plain,
     String: _string,
-    Opaque: _plain,
+    Opaque: _opaque,
     Enumerated: _enumerated,
     Complex: _plain,
     Compound: _compound,

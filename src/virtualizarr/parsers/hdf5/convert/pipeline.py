@@ -22,7 +22,7 @@ type Pipeline = tuple[tuple[CodecJSON, ...], ...]
 
 
 def pipeline_of(filters: Sequence[Filter], element_size: int) -> Pipeline:
-    """Return the codecs of a filter pipeline; UnsupportedFeatureError names a filter without one."""
+    """Return a filter pipeline's codecs; UnsupportedFeatureError names a filter without one."""
     return codecs_by_filter(
         [(each.id, int(each.optional), each.name, each.client_data) for each in filters],
         element_size,

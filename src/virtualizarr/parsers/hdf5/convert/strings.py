@@ -1,7 +1,7 @@
 """Variable-length strings: their values lie in global heaps, so they are read and kept inline.
 
-Each chunk of the dataset becomes an inline chunk encoded as `vlen-utf8`; a dataset that is not chunked
-becomes one. A chunk that was never written stays missing, with the empty string as fill value.
+Each chunk of the dataset becomes an inline chunk encoded as `vlen-utf8`; a dataset that is not
+chunked becomes one. A chunk that was never written stays missing, with the empty string as fill value.
 """
 
 from __future__ import annotations

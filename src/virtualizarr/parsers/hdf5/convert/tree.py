@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,7 +32,7 @@ MAX_DEPTH = 200
 """How deep groups may lie in one another."""
 
 MAX_NODES = 100_000
-"""How many nodes a tree may have beyond 16 times the file's objects, shared ones counted each time."""
+"""Nodes a tree may have beyond 16 times the file's objects; shared ones count wherever shown."""
 
 type Node = ManifestArray | ManifestGroup
 
@@ -78,15 +78,15 @@ def _read_group(
     plan = _plan(file, root, drop, plans, ())
     if plan.nodes > MAX_NODES + 16 * len(file.hierarchy.objects):
         raise UnsupportedFeatureError(f"links that make a tree of {plan.nodes} objects")
-    datasets = {each.address: each for held in plans.values() for each in held.datasets.values()}
+    datasets: dict[int, tuple[str, Dataset]] = {}
+    for held in plans.values():
+        for name, each in held.datasets.items():
+            datasets.setdefault(each.address, (joined(held.group.path, name), each))
     outside = list(dict.fromkeys(each for held in plans.values() for each in held.outside.values()))
-    arrays, others = yield from together(
-        [
-            together([_located(read_array(file, each), each.path) for each in datasets.values()]),
-            _read_outside(file, outside),
-        ]
-    )
-    storage = dict(zip(datasets, arrays, strict=True))
+    arrays = [_located(read_array(file, each), path) for path, each in datasets.values()]
+    readings: list[Reading[Any]] = [together(arrays), _read_outside(file, outside)]
+    read, others = yield from together(readings)
+    storage = dict(zip(datasets, read, strict=True))
     found = dict(zip(outside, others, strict=True))
     return _assemble(file, plan, dimensions, storage, found, {})
 
@@ -147,9 +147,10 @@ def _located[T](reading: Reading[T], path: str) -> Reading[T]:
 
 
 def _with_advice(error: VirtualizeError, name: str) -> VirtualizeError:
-    if not isinstance(error, UnsupportedFeatureError) or "drop_variables=" in error.reason:
+    kind = type(error)
+    if kind not in (UnsupportedFeatureError, CorruptFileError) or "drop_variables" in error.reason:
         return error
-    return UnsupportedFeatureError(
+    return kind(
         f"{error.reason}; drop_variables=[{name!r}] leaves it out",
         url=error.url,
         node=error.node,

@@ -13,9 +13,11 @@ from virtualizarr.model import MISSING, ChunkManifest, ManifestArray
 from virtualizarr.parsers.hdf5.convert.attributes import convert_attributes
 from virtualizarr.parsers.hdf5.convert.context import OpenFile
 from virtualizarr.parsers.hdf5.convert.dimensions import Dimensions, Scale
-from virtualizarr.parsers.hdf5.convert.manifests import DENSE_CELLS
 from virtualizarr.parsers.hdf5.layout import Dataset
 from virtualizarr.parsers.hdf5.layout_datatype import Enumerated
+
+DENSE_CELLS = 1 << 21
+"""Chunks that a grid may be lengthened to, whatever it was: 32 MiB of columns."""
 
 
 def variable_of(
@@ -69,10 +71,10 @@ def _lengthened(
 
 def _padded(manifest: ChunkManifest, grid: tuple[int, ...]) -> ChunkManifest:
     """Return the manifest on a larger grid; the new chunks are missing."""
-    if bool((manifest.location == MISSING).all()):
+    if manifest.all_missing:
         return ChunkManifest.empty(grid)
     cells = prod(grid)
-    if cells > DENSE_CELLS and cells > 256 * manifest.location.size:
+    if cells > DENSE_CELLS + 256 * manifest.location.size:
         raise UnsupportedFeatureError(f"a grid of {cells} chunks, nearly all of them missing")
     more = [(0, n - m) for n, m in zip(grid, manifest.shape_chunk_grid, strict=True)]
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
+from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError, VirtualizeError
 from virtualizarr.parsers.hdf5.index.affine import implicit_chunks, single_chunk
-from virtualizarr.parsers.hdf5.index.bounds import MAX_ADDRESS
+from virtualizarr.parsers.hdf5.index.bounds import MAX_ADDRESS, check_extent
 from virtualizarr.parsers.hdf5.index.btree1 import read_btree1
 from virtualizarr.parsers.hdf5.index.btree2 import read_btree2
 from virtualizarr.parsers.hdf5.index.columns import ChunkedStorage, IndexRows, check_extents
@@ -100,10 +100,15 @@ def read_chunk_index(
         layout.index_address,
         chunk_bytes,
     )
-    if layout.index_type in _READERS:
-        rows = yield from _READERS[layout.index_type](storage)
-    else:
-        rows = _WITHOUT_READING[layout.index_type](storage)
+    check_extent(storage.address, 1, storage.file_size, "a chunk index")
+    try:
+        if layout.index_type in _READERS:
+            rows = yield from _READERS[layout.index_type](storage)
+        else:
+            rows = _WITHOUT_READING[layout.index_type](storage)
+    except VirtualizeError as error:
+        error.located(at=storage.address)
+        raise
     if has_duplicates(rows.cell, grid.cells):
         raise CorruptFileError("the index holds a chunk more than once", at=storage.address)
     index = _index(rows, chunk_bytes)

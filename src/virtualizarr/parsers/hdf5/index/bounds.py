@@ -46,7 +46,9 @@ def node_addresses(
     outside = raw >= np.uint64(max(0, end - base))
     if outside.any():
         address = int(raw[int(outside.argmax())])
-        raise CorruptFileError(f"{what} address {address:#x} lies outside the file")
+        raise CorruptFileError(
+            f"the address {address:#x} of {what} lies outside the file", at=address
+        )
     starts = raw.astype(np.int64) + base
     ordered = np.sort(starts)
     twice = ordered[1:] == ordered[:-1]

@@ -77,7 +77,7 @@ def read_btree1(storage: ChunkedStorage) -> Reading[IndexRows]:
             )
             return gathered(parts, int(used.sum()), storage)
         level -= 1
-        raw = decode_entries(nodes, used, form)["child"]
+        raw = decode_entries(nodes, used, form)["child"].reshape(-1)
         starts = node_addresses(raw, storage.sizes.base, storage.file_size, _NODE)
         if len(starts) == 0:
             raise CorruptFileError("an inner node of a chunk B-tree has no children")
@@ -109,12 +109,12 @@ def entries_used(nodes: Bytes2D, form: NodeFormat, starts: Int64s, file_size: in
 
 
 def decode_entries(nodes: Bytes2D, used: Int64s, form: NodeFormat) -> npt.NDArray[np.void]:
-    """The entries in use of all nodes, in key order."""
+    """The entries in use of all nodes, in key order; by node where all have as many, uncopied."""
     most = int(used.max())
     stop = form.header_size + most * form.entry.itemsize
     entries = nodes[:, form.header_size : stop].view(form.entry)
     if bool((used == most).all()):
-        return entries.reshape(-1)
+        return entries
     return entries[np.arange(most) < used[:, None]]
 
 
@@ -124,13 +124,13 @@ def _rows(entries: npt.NDArray[np.void], storage: ChunkedStorage) -> IndexRows:
     offset = entries["offset"]
     scaled = []
     for d, length in enumerate(grid.chunk_shape):
-        elements = offset[:, d].astype(np.uint64)
+        elements = offset[..., d].astype(np.uint64).reshape(-1)
         chunk = elements // np.uint64(length)
         if not np.array_equal(chunk * np.uint64(length), elements):
             raise CorruptFileError("a chunk of the B-tree does not lie on the chunk grid")
         scaled.append(chunk)
     cell, inside = grid.cells_of_coordinates(scaled)
-    size = entries["size"].astype(np.uint64)
+    size = entries["size"].astype(np.uint64).reshape(-1)
     if not storage.filtered and not bool((size == np.uint64(storage.chunk_bytes)).all()):
         raise CorruptFileError(
             f"an unfiltered chunk is not stored in {storage.chunk_bytes} bytes",
@@ -138,7 +138,7 @@ def _rows(entries: npt.NDArray[np.void], storage: ChunkedStorage) -> IndexRows:
         )
     return IndexRows(
         cell.view(np.int64),
-        entries["child"].astype(np.uint64),
+        entries["child"].astype(np.uint64).reshape(-1),
         size if storage.filtered else None,
-        entries["filter_mask"].astype(np.uint32) if storage.filtered else None,
+        entries["filter_mask"].astype(np.uint32).reshape(-1) if storage.filtered else None,
     ).keep(inside)

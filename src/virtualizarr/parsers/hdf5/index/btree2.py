@@ -130,9 +130,9 @@ def _read_levels(
 ) -> Reading[list[tuple[Bytes2D, Int64s]]]:
     """The nodes of each level and how many records each holds; checked, not decoded."""
     levels = level_formats(header, storage.sizes.offset, storage.address)
+    check_extent(root, _PREFIX, storage.file_size, _NODE)
     starts = np.array([root], np.int64)
     used = np.array([header.root_records], np.int64)
-    check_extent(root, _PREFIX, storage.file_size, _NODE)
     found: list[tuple[Bytes2D, Int64s]] = []
     asked = 0
     for depth in range(header.depth, -1, -1):
@@ -182,11 +182,11 @@ def _check_used(
 
 
 def decode_records(nodes: Bytes2D, used: Int64s, form: ElementFormat) -> npt.NDArray[np.void]:
-    """The records in use of some nodes of a level."""
+    """The records in use of some nodes of a level; by node where all have as many, uncopied."""
     most = int(used.max())
     records = nodes[:, _PREFIX : _PREFIX + most * form.dtype.itemsize].view(form.dtype)
     if bool((used == most).all()):
-        return records.reshape(-1)
+        return records
     return records[np.arange(most) < used[:, None]]
 
 
@@ -217,7 +217,7 @@ def _unsigned(raw: Bytes2D) -> UInt64s:
 def _rows(records: npt.NDArray[np.void], form: ElementFormat, storage: ChunkedStorage) -> IndexRows:
     """Records as rows: the chunk element, then its scaled coordinates."""
     scaled = records["scaled"]
-    columns = (scaled[:, d].astype(np.uint64) for d in range(scaled.shape[1]))
+    columns = (scaled[..., d].astype(np.uint64).reshape(-1) for d in range(scaled.shape[-1]))
     cell, inside = storage.grid.cells_of_coordinates(columns)
     rows = IndexRows(
         cell.view(np.int64), form.address(records), form.size(records), form.filter_mask(records)

@@ -48,6 +48,13 @@ class IndexRows:
         """Only the marked rows; None keeps all."""
         if rows is None or bool(rows.all()):
             return self
+        return self._at(rows)
+
+    def first(self, count: int) -> IndexRows:
+        """The first `count` rows; copied where a view would hold on to far more memory."""
+        return self._at(slice(count) if 2 * count >= len(self.cell) else np.arange(count))
+
+    def _at(self, rows: slice | Bools | Int64s) -> IndexRows:
         return IndexRows(
             self.cell[rows],
             self.address[rows],
@@ -81,9 +88,10 @@ def gathered(parts: Iterable[IndexRows], most: int, storage: ChunkedStorage) -> 
         if part.size is not None and part.filter_mask is not None:
             size[rows] = part.size
             filter_mask[rows] = part.filter_mask
-    if not storage.filtered:
-        return IndexRows(cell[:first], address[:first], None, None)
-    return IndexRows(cell[:first], address[:first], size[:first], filter_mask[:first])
+    joined = IndexRows(
+        cell, address, size if storage.filtered else None, filter_mask if storage.filtered else None
+    )
+    return joined.first(first)
 
 
 def check_extents(rows: IndexRows, storage: ChunkedStorage) -> None:

@@ -1,0 +1,225 @@
+"""The accessors `.virtualize` and `.vz` of Dataset and DataTree: two names of one thing."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal
+
+import xarray as xr
+
+from virtualizarr.datasets.from_xarray import from_dataset, from_datatree
+from virtualizarr.datasets.lazy import LazyStore
+from virtualizarr.datasets.to_xarray import to_datatree, walk
+from virtualizarr.datasets.variable import manifest_array
+from virtualizarr.model import ManifestArray, ManifestGroup
+from virtualizarr.source.open import Registry
+from virtualizarr.store import ManifestStore
+from virtualizarr.writers import kerchunk
+
+type Path = str | os.PathLike[str]
+type KerchunkFormat = Literal["dict", "json", "parquet"]
+
+
+class DatasetAccessor:
+    """What can be done with a virtual Dataset: read it, write its references, ask about them."""
+
+    def __init__(self, dataset: xr.Dataset) -> None:
+        self._dataset = dataset
+
+    def to_group(self) -> ManifestGroup:
+        """Return the Dataset as a group of virtual arrays; see `datasets.from_xarray`."""
+        return from_dataset(self._dataset)
+
+    def to_kerchunk(
+        self,
+        filepath: Path | None = None,
+        format: KerchunkFormat = "dict",  # noqa: A002 -- its name in VirtualiZarr 2.x
+        **options: Any,
+    ) -> dict[str, Any] | None:
+        """Write kerchunk references: return them as a dict, or write a JSON file to `filepath`.
+
+        Variables with values go into the references whole. `options` are those of
+        `writers.kerchunk.write`, and so are the errors.
+        """
+        _warn_if_nothing_is_virtual(self._arrays())
+        return kerchunk.write(self.to_group(), filepath, format=format, **options)
+
+    def open(
+        self,
+        chunks: Any = None,
+        *,
+        registry: Registry | None = None,
+        storage_options: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> xr.Dataset:
+        """Read the Dataset now, lazily and decoded, without writing anything.
+
+        `chunks` and `options` are those of `xr.open_dataset`; `registry` and `storage_options` say
+        how the files are reached, as in `virtualizarr.open_virtual_dataset`.
+        """
+        group = self.to_group()
+        store = _store(group, registry, storage_options)
+        return _opened(group, store, "", chunks, options)
+
+    def rename_paths(self, new: str | Callable[[str], str]) -> xr.Dataset:
+        """Return the Dataset with its references pointing elsewhere.
+
+        `new` is the URL for every reference, or a function from old URL to new. Missing and inline
+        chunks stay what they are.
+        """
+        return _renamed(self._dataset, new)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that the references and the loaded variables take."""
+        return _nbytes(self._dataset)
+
+    def nrefs(self) -> int:
+        """Return the number of chunks that are not missing, in all virtual variables."""
+        return sum(array.manifest.nrefs for array in self._arrays())
+
+    @property
+    def locations(self) -> tuple[str, ...]:
+        """The URLs that are referred to, each once."""
+        return _locations(self._arrays())
+
+    def _arrays(self) -> list[ManifestArray]:
+        return list(_virtual_arrays(self._dataset))
+
+
+class DataTreeAccessor:
+    """The same for a virtual DataTree, all its groups together."""
+
+    def __init__(self, tree: xr.DataTree) -> None:
+        self._tree = tree
+
+    def to_group(self, *, write_inherited_coords: bool = False) -> ManifestGroup:
+        """Return the tree as groups of virtual arrays; see `datasets.from_xarray`."""
+        return from_datatree(self._tree, write_inherited_coords=write_inherited_coords)
+
+    def to_kerchunk(
+        self,
+        filepath: Path | None = None,
+        format: KerchunkFormat = "dict",  # noqa: A002 -- its name in VirtualiZarr 2.x
+        *,
+        write_inherited_coords: bool = False,
+        **options: Any,
+    ) -> dict[str, Any] | None:
+        """Write kerchunk references of all groups; as for a Dataset.
+
+        A coordinate that groups inherit is written once, unless `write_inherited_coords`.
+        """
+        _warn_if_nothing_is_virtual(self._arrays())
+        group = self.to_group(write_inherited_coords=write_inherited_coords)
+        return kerchunk.write(group, filepath, format=format, **options)
+
+    def open(
+        self,
+        chunks: Any = None,
+        *,
+        registry: Registry | None = None,
+        storage_options: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> xr.DataTree:
+        """Read the tree now, lazily and decoded, without writing anything; as for a Dataset."""
+        root = self.to_group()
+        store = _store(root, registry, storage_options)
+        return to_datatree(
+            {
+                path: _opened(group, store, path, chunks, options)
+                for path, group in walk(root).items()
+            }
+        )
+
+    def rename_paths(self, new: str | Callable[[str], str]) -> xr.DataTree:
+        """Return the tree with its references pointing elsewhere; as for a Dataset."""
+        return to_datatree(
+            {
+                node.path: _renamed(node.to_dataset(inherit=False), new)
+                for node in self._tree.subtree
+            }
+        )
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that the references and the loaded variables take."""
+        return sum(_nbytes(node.to_dataset(inherit=False)) for node in self._tree.subtree)
+
+    def nrefs(self) -> int:
+        """Return the number of chunks that are not missing, in all virtual variables."""
+        return sum(array.manifest.nrefs for array in self._arrays())
+
+    @property
+    def locations(self) -> tuple[str, ...]:
+        """The URLs that are referred to, each once."""
+        return _locations(self._arrays())
+
+    def _arrays(self) -> list[ManifestArray]:
+        nodes = (node.to_dataset(inherit=False) for node in self._tree.subtree)
+        return [array for dataset in nodes for array in _virtual_arrays(dataset)]
+
+
+def register() -> None:
+    """Give Dataset and DataTree both accessors."""
+    kinds: list[tuple[Any, type]] = [
+        (xr.register_dataset_accessor, DatasetAccessor),
+        (xr.register_datatree_accessor, DataTreeAccessor),
+    ]
+    for register_accessor, kind in kinds:
+        for name in ("virtualize", "vz"):
+            register_accessor(name)(kind)
+
+
+def _virtual_arrays(dataset: xr.Dataset) -> Iterator[ManifestArray]:
+    for variable in dataset.variables.values():
+        array = manifest_array(variable)
+        if array is not None:
+            yield array
+
+
+def _locations(arrays: list[ManifestArray]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(file.url for array in arrays for file in array.manifest.locations))
+
+
+def _nbytes(dataset: xr.Dataset) -> int:
+    total = 0
+    for variable in dataset.variables.values():
+        array = manifest_array(variable)
+        total += array.manifest.nbytes if array is not None else variable.nbytes
+    return total
+
+
+def _renamed(dataset: xr.Dataset, new: str | Callable[[str], str]) -> xr.Dataset:
+    renamed = dataset.copy()
+    for variable in renamed.variables.values():
+        array = manifest_array(variable)
+        if array is not None:
+            variable.data = array.rename_paths(new)
+    return renamed
+
+
+def _store(
+    group: ManifestGroup,
+    registry: Registry | None,
+    storage_options: Mapping[str, Any] | None,
+) -> ManifestStore:
+    options = dict(storage_options) if storage_options is not None else None
+    return ManifestStore(group, registry=registry, storage_options=options)
+
+
+def _opened(
+    group: ManifestGroup, store: ManifestStore, path: str, chunks: Any, options: Mapping[str, Any]
+) -> xr.Dataset:
+    return xr.open_dataset(LazyStore(group, store, path), engine="store", chunks=chunks, **options)
+
+
+def _warn_if_nothing_is_virtual(arrays: list[ManifestArray]) -> None:
+    if not arrays:
+        warnings.warn(
+            "no variable is virtual, so all values are written into the references; "
+            "was the file opened without `virtualizarr`?",
+            UserWarning,
+            stacklevel=3,
+        )

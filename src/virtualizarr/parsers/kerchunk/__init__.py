@@ -1,0 +1,136 @@
+"""kerchunk reference files: JSON of versions 0 and 1, holding Zarr v2 or v3 hierarchies.
+
+Specification: "References specification" of fsspec/kerchunk. Templates and `gen` entries are read
+as far as they are plain text substitution and integer arithmetic; nothing in a file is executed.
+Not read: references to the file itself (`[null, ...]`), metadata that lie in other files, and
+codecs that have no Zarr v3 name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from virtualizarr.errors import CorruptFileError, VirtualizeError
+from virtualizarr.model import ManifestGroup
+from virtualizarr.parsers.kerchunk.columns import Sizes, whole_files
+from virtualizarr.parsers.kerchunk.document import (
+    References,
+    decode_json,
+    looks_like_references,
+    references_of,
+)
+from virtualizarr.parsers.kerchunk.locate import Origin
+from virtualizarr.parsers.kerchunk.tree import Selection, build_tree
+from virtualizarr.source.facts import FileFacts
+from virtualizarr.source.ranges import ByteRange
+from virtualizarr.source.reading import Elsewhere, Reading, Stat
+
+FIRST_READ = 8 * 1024 * 1024
+
+__all__ = ["KerchunkJSONParser", "group_from_refs"]
+
+
+@dataclass(frozen=True)
+class KerchunkJSONParser:
+    """Reads reference files in JSON.
+
+    `group` is the path of the group wanted. Relative paths in the references are taken from
+    `fs_root`, else from the directory of the reference file. `skip_variables` and `drop_variables`
+    are left out, in every group.
+    """
+
+    group: str | None = None
+    fs_root: str | None = None
+    skip_variables: Iterable[str] | None = None
+    drop_variables: Collection[str] = ()
+
+    @property
+    def name(self) -> str:
+        return "kerchunk"
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        return (".json",)
+
+    def sniff(self, head: bytes | memoryview, url: str) -> bool:
+        """Say whether `head` begins JSON whose first key is one of a reference file's."""
+        del url
+        return looks_like_references(bytes(head))
+
+    def parse(self, url: str) -> Reading[ManifestGroup]:
+        """Read the references: one round, and one more where they refer to files as a whole.
+
+        Raises CorruptFileError and UnsupportedFeatureError naming the key or the array.
+        """
+        text = yield from _read_whole()
+        references = references_of(decode_json(text, "the reference file"))
+        origin = Origin.of(url, self.fs_root)
+        sizes = yield from _file_sizes(references, origin)
+        return build_tree(references, self._selection(), origin.resolve, sizes)
+
+    def _selection(self) -> Selection:
+        skipped = self.skip_variables if self.skip_variables is not None else ()
+        path = self.group.strip("/") if self.group is not None else ""
+        return Selection(path, frozenset(skipped) | frozenset(self.drop_variables))
+
+
+def group_from_refs(
+    refs: Mapping[str, Any],
+    base_url: str | None = None,
+    fs_root: str | None = None,
+    *,
+    group: str | None = None,
+    drop_variables: Collection[str] = (),
+    sizes: Sizes | None = None,
+) -> ManifestGroup:
+    """Return the tree that references in memory describe; no file is opened.
+
+    `refs` is a document of version 0 or 1. Relative paths are taken from `fs_root`, else from the
+    directory of `base_url`, else refused. `sizes` gives the bytes of files that are referred to
+    as a whole, by canonical URL. Raises CorruptFileError and UnsupportedFeatureError.
+    """
+    origin = Origin.of(base_url, fs_root)
+    selection = Selection(group.strip("/") if group is not None else "", frozenset(drop_variables))
+    known = sizes if sizes is not None else {}
+    return build_tree(references_of(refs), selection, origin.resolve, known)
+
+
+def _read_whole() -> Reading[bytes | memoryview]:
+    """Read the whole file, also where its size is not known beforehand."""
+    (facts,) = yield [Stat()]
+    if facts.size is not None:
+        (whole,) = yield [ByteRange(0, facts.size)]
+        if len(whole) < facts.size:
+            raise CorruptFileError("the file is shorter than its size", at=len(whole))
+        return whole  # type: ignore[no-any-return]
+    pieces: list[memoryview] = []
+    start, wanted = 0, FIRST_READ
+    while True:
+        (piece,) = yield [ByteRange(start, start + wanted)]
+        pieces.append(piece)
+        if len(piece) < wanted:
+            return b"".join(pieces)
+        start, wanted = start + wanted, start + wanted
+
+
+def _file_sizes(references: References, origin: Origin) -> Reading[Sizes]:
+    """Ask for the sizes of the files that are referred to as a whole, all in one round."""
+    texts = whole_files(references.refs)
+    if not texts:
+        return {}
+    urls = list(dict.fromkeys(origin.resolve(references.templates.expand(t)) for t in texts))
+    answers = yield [Elsewhere(url, _stat()) for url in urls]
+    sizes: dict[str, int] = {}
+    for url, answer in zip(urls, answers, strict=True):
+        if isinstance(answer, VirtualizeError):
+            raise answer
+        if answer.size is not None:
+            sizes[url] = answer.size
+    return sizes
+
+
+def _stat() -> Reading[FileFacts]:
+    (facts,) = yield [Stat()]
+    return facts  # type: ignore[no-any-return]
