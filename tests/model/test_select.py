@@ -51,6 +51,7 @@ def test_getitem_is_numpys_or_is_refused(data: st.DataObject) -> None:
     key.insert(data.draw(st.integers(0, len(key))), data.draw(st.sampled_from([None, ...])))
     try:
         selected = array[tuple(key)]
+        assert selected.manifest is not None
     except UnsupportedFeatureError as error:
         assert compress or max(chunks[:-1], default=2) > 1, error
         return

@@ -2,26 +2,31 @@
 
 Written stores name `numcodecs.zlib`, `zstd` and so on, as every reader knows them. Those decode
 whatever a stream holds, so a few kB may fill gigabytes; a reader of ours that serves the metadata
-itself (and only such a reader) may pass the codecs through `bound` first.
+itself (and only such a reader) passes the codecs through `bound` first.
+
+The limited form remembers the codec it stands for: it encodes with it and calls itself by its name
+in metadata, so an array written with the encoding of one that was read names the usual codec.
 """
 
 from __future__ import annotations
 
 import bz2
+import json
 import lzma
 import struct
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
+import numcodecs
 import numpy as np
 from numcodecs import blosc as numcodecs_blosc
 from numcodecs import lz4 as numcodecs_lz4
 from numcodecs import zstd as numcodecs_zstd
 
 from virtualizarr.codecs.base import ForeignCodec, Octets, capacity, octets
-from virtualizarr.codecs.names import CodecJSON
+from virtualizarr.codecs.names import CodecJSON, to_numcodecs
 from virtualizarr.codecs.numcodecs_base import NumcodecsTwin
 from virtualizarr.codecs.zarr_base import ZarrTwin
 from virtualizarr.errors import UnsupportedFeatureError, VirtualizeError
@@ -45,7 +50,7 @@ class Decompressor(Protocol):
     def decompress(self, data: Any, max_length: int, /) -> bytes: ...
 
 
-def bound(codecs: Sequence[CodecJSON]) -> list[CodecJSON]:
+def bound(codecs: Sequence[Mapping[str, Any]]) -> list[CodecJSON]:
     """Return the codecs with every unlimited decompressor replaced by its limited form.
 
     The result decodes the same bytes to the same values; it is for reading, not to be written.
@@ -53,24 +58,29 @@ def bound(codecs: Sequence[CodecJSON]) -> list[CodecJSON]:
     return [_bound_one(codec) for codec in codecs]
 
 
-def _bound_one(codec: CodecJSON) -> CodecJSON:
+def _bound_one(codec: Mapping[str, Any]) -> CodecJSON:
     settings = codec.get("configuration", {})
     raw = codec["name"] == "numcodecs.lzma" and settings.get("format") == lzma.FORMAT_RAW
     if codec["name"] in DECODERS and not raw:
-        return {"name": NAME, "configuration": {"codec": codec["name"]}}
+        configuration = {"codec": codec["name"], "settings": json.dumps(settings, sort_keys=True)}
+        return {"name": NAME, "configuration": configuration}
     if codec["name"] == OPTIONAL_FILTERS:
         configuration = codec["configuration"]
         inner = bound(configuration["codecs"])
         return {**codec, "configuration": {**configuration, "codecs": inner}}
-    return codec
+    return dict(codec)
 
 
 @dataclass(frozen=True)
 class Bounded(ForeignCodec):
-    """`codec`: the Zarr v3 name of the codec that is limited. Its settings matter to no decoder."""
+    """`codec`: the Zarr v3 name of the codec that is limited, `settings`: its configuration, JSON.
+
+    The settings matter to the encoder only.
+    """
 
     name: ClassVar[str] = NAME
     codec: str
+    settings: str = "{}"
 
     def __post_init__(self) -> None:
         if self.codec not in DECODERS:
@@ -84,6 +94,14 @@ class Bounded(ForeignCodec):
             raise
         except (zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, ValueError) as error:
             raise self.corrupt(f"{self.codec} cannot decode the chunk: {error}") from error
+
+    def encode(self, data: Octets) -> Octets:
+        codec = numcodecs.get_codec(to_numcodecs(self.written()))
+        return octets(bytes(codec.encode(data)))
+
+    def written(self) -> CodecJSON:
+        """Return the metadata of the codec that this one stands for."""
+        return {"name": self.codec, "configuration": json.loads(self.settings)}
 
     def declared(self, size: int, limit: int) -> None:
         """Raise `CorruptFileError` if a stream declares more bytes than the chunk may have."""
@@ -176,7 +194,12 @@ DECODERS: dict[str, Callable[[Bounded, Octets, int], Octets]] = {
 
 
 class BoundedCodec(ZarrTwin, of=Bounded):
-    """Zarr v3 codec `virtualizarr.bounded`."""
+    """Zarr v3 codec `virtualizarr.bounded`; in metadata it is the codec that it stands for."""
+
+    foreign: Bounded
+
+    def to_dict(self) -> dict[str, Any]:
+        return self.foreign.written()
 
 
 class BoundedNumcodec(NumcodecsTwin, of=Bounded):

@@ -16,8 +16,10 @@ from virtualizarr.model.combine import elements_equal
 from virtualizarr.model.duckarray import FUNCTIONS, apply_ufunc, not_loaded, transpose
 from virtualizarr.model.keys import Key
 from virtualizarr.model.manifest import ChunkManifest, Location
+from virtualizarr.model.masking import where
 from virtualizarr.model.metadata import ArrayMetadata
-from virtualizarr.model.select import getitem
+from virtualizarr.model.select import select
+from virtualizarr.model.undecided import Undecided
 
 
 class ManifestArray(NDArrayOperatorsMixin):
@@ -139,7 +141,14 @@ class ManifestArray(NDArrayOperatorsMixin):
 
     def __getitem__(self, key: Key) -> ManifestArray:
         """Select by numpy's rules; see `select.getitem` for what can be selected."""
-        return getitem(self, key)
+        selected, undecided = select(self, key)
+        if undecided is None:
+            return selected
+        return UndecidedArray(selected, undecided)
+
+    def masked(self, condition: npt.ArrayLike, other: Any) -> ManifestArray:
+        """Return the array with `other` where `condition` is False; see `masking.where`."""
+        return where(condition, self, other)
 
     def __eq__(self, other: object) -> npt.NDArray[np.bool_]:  # type: ignore[override]
         """Say for each element whether it comes from the same stored bytes, decoded the same way.
@@ -200,6 +209,31 @@ class ManifestArray(NDArrayOperatorsMixin):
 
     def __reduce__(self) -> tuple[object, ...]:
         return (ManifestArray, (self._metadata, self._manifest))
+
+
+class UndecidedArray(ManifestArray):
+    """A selection of which some chunks are not decided; only `numpy.where` can mask those.
+
+    Any other use raises the refusal that the selection would have raised.
+    """
+
+    __slots__ = ("undecided",)
+
+    def __init__(self, array: ManifestArray, undecided: Undecided) -> None:
+        super().__init__(array.metadata, array.manifest)
+        self.undecided = undecided
+
+    @property
+    def manifest(self) -> ChunkManifest:
+        raise self.undecided.refusal
+
+    def masked(self, condition: npt.ArrayLike, other: Any) -> ManifestArray:
+        """Return the array masked; raises the refusal if an undecided element is not masked."""
+        whole = ManifestArray(self._metadata, self._manifest)
+        return where(condition, whole, other, self.undecided)
+
+    def __reduce__(self) -> Never:
+        raise self.undecided.refusal
 
 
 def _brief(chunks: tuple[int | tuple[int, ...], ...]) -> str:

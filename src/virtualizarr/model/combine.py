@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.array_utils import normalize_axis_index
 
-from virtualizarr.errors import CombineError
+from virtualizarr.errors import CombineError, UnsupportedFeatureError
 from virtualizarr.model.chunks import RectilinearGrid, RegularGrid
 from virtualizarr.model.codec_axes import insert_codec_axis, split_crop
 from virtualizarr.model.columns import dropped_at, inserted_at, replaced_at
@@ -194,8 +194,8 @@ def _joined[A: Virtual](
     )
     try:
         return with_axis(metadata, axis, joint), manifests
-    except CombineError as error:
-        raise error.located(url=origin(arrays[0])) from None
+    except UnsupportedFeatureError as error:
+        raise CombineError(error.reason, url=origin(arrays[0])) from error
 
 
 def _all_on_grid(arrays: Sequence[Virtual], grid: RegularGrid) -> bool:

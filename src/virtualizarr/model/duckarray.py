@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from virtualizarr.errors import CombineError, NotLoadedError
-from virtualizarr.model import combine, masking, select
+from virtualizarr.model import combine, select
 from virtualizarr.model.dtypes import data_type_of, encode_fill
 from virtualizarr.model.manifest import ChunkManifest
 from virtualizarr.model.virtual import Virtual
@@ -67,6 +67,19 @@ class UnknownNulls:
         raise not_loaded("finding NaN")
 
 
+@runtime_checkable
+class Maskable(Protocol):
+    """An array that can turn elements into its fill value."""
+
+    def masked(self, condition: npt.ArrayLike, other: Any) -> Any:
+        """Return the array with `other` where `condition` is False."""
+        ...
+
+
+def _is_virtual(operand: object) -> bool:
+    return hasattr(type(operand), "masked")
+
+
 def result_type(*operands: Any) -> np.dtype[Any]:
     """Return the one dtype of all operands; Python scalars must fit in it.
 
@@ -113,7 +126,7 @@ def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
 
 
 def _all_virtual(arrays: Sequence[Any]) -> Sequence[Any]:
-    loaded = [place for place, array in enumerate(arrays) if not hasattr(array, "manifest")]
+    loaded = [place for place, array in enumerate(arrays) if not _is_virtual(array)]
     if loaded:
         raise CombineError(
             f"array {loaded[0]} of {len(arrays)} is loaded, the others are virtual: load this "
@@ -205,12 +218,12 @@ def full_like[A: Virtual](
 
 
 def where(condition: Any, x: Any, y: Any, /) -> Any:
-    """`numpy.where` that masks whole chunks; see `masking.where`."""
-    if not hasattr(x, "manifest") or hasattr(y, "manifest") or hasattr(condition, "manifest"):
+    """`numpy.where` that masks whole chunks, as `masking.where` does."""
+    if not isinstance(x, Maskable) or _is_virtual(y) or _is_virtual(condition):
         raise not_loaded("choosing between arrays")
     if np.ndim(y):
         raise not_loaded("filling with an array")
-    return masking.where(condition, x, y)
+    return x.masked(condition, y)
 
 
 def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> bool:
@@ -254,7 +267,7 @@ def apply_ufunc(ufunc: np.ufunc, method: str, inputs: Sequence[Any]) -> Any:
             return isnan(inputs[0])
         if ufunc is np.equal:
             left, right = inputs
-            return left == right if hasattr(left, "manifest") else right == left
+            return left == right if _is_virtual(left) else right == left
         if ufunc in (np.bitwise_and, np.bitwise_or):
             return _apply_logic(ufunc, inputs)
     raise not_loaded(f"numpy.{ufunc.__name__}")
@@ -274,6 +287,6 @@ def _apply_logic(ufunc: np.ufunc, inputs: Sequence[Any]) -> Any:
 
 
 def _known_bool(operand: Any) -> bool | None:
-    if not hasattr(operand, "manifest") or operand.metadata.dtype != np.bool_:
+    if not _is_virtual(operand) or operand.metadata.dtype != np.bool_:
         return None
     return bool(operand.metadata.fill_value) if operand.manifest.all_missing else None

@@ -91,11 +91,16 @@ def _open_mesh(parts: list[Any], shape: tuple[int, ...]) -> Selection:
         selectors.append(_positions(np.reshape(part, -1), shape[axis], axis))
     layout: list[int | None] = []
     for place in range(max(np.ndim(part) for part in parts)):
-        spare = single.pop(0) if place not in places and single else None
-        layout.append(places.get(place, spare))
+        if place not in places and single and _in_order(places, place, single[0]):
+            places[place] = single.pop(0)
+        layout.append(places.get(place))
     for axis in single:
         selectors[axis] = int(np.asarray(selectors[axis])[0])
     return Selection(tuple(selectors), tuple(layout))
+
+
+def _in_order(places: dict[int, int], place: int, axis: int) -> bool:
+    return all((other < place) == (taken < axis) for other, taken in places.items())
 
 
 def _without_ellipsis(key: tuple[Any, ...], ndim: int) -> list[Any]:

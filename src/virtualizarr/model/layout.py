@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from virtualizarr.errors import CombineError
+from virtualizarr.errors import UnsupportedFeatureError
 from virtualizarr.model.chunks import ChunkGrid, RectilinearGrid, RegularGrid
 from virtualizarr.model.codec_axes import Crop, split_crop
 from virtualizarr.model.columns import replaced_at
@@ -71,8 +71,8 @@ def axis_layout(metadata: ArrayMetadata, axis: int) -> AxisLayout:
 def with_axis(metadata: ArrayMetadata, axis: int, layout: AxisLayout) -> ArrayMetadata:
     """Return the metadata with other chunks along one axis: regular, rectilinear or cropped.
 
-    Raises CombineError where chunks that must be cropped are not all stored with one length, as one
-    codec cannot crop them then.
+    Raises UnsupportedFeatureError where chunks that must be cropped are not all stored with one
+    length, as one codec cannot crop them then.
     """
     shape = replaced_at(metadata.shape, axis, layout.extent)
     crop, codecs = split_crop(metadata.codecs)
@@ -118,7 +118,7 @@ def _cropped_edges(layout: AxisLayout) -> Lengths:
 def _crop(metadata: ArrayMetadata, axis: int, crop: Crop | None, layout: AxisLayout) -> Crop:
     stored = layout.stored
     if (stored != stored[:1]).any():
-        raise CombineError(
+        raise UnsupportedFeatureError(
             f"chunks along axis {axis} end before their array does and are stored with lengths "
             f"{sorted(set(stored.tolist()))}; only chunks of one stored length can be cut"
         )
@@ -138,7 +138,7 @@ def _crop(metadata: ArrayMetadata, axis: int, crop: Crop | None, layout: AxisLay
 def _one_edge(metadata: ArrayMetadata, axis: int, cut: int) -> int:
     edges = _edges(metadata, axis)
     if len(edges) > 1:
-        raise CombineError(
+        raise UnsupportedFeatureError(
             f"chunks along axis {cut} must be cut, but chunks along axis {axis} differ in length; "
             "one codec cannot cut both"
         )

@@ -12,14 +12,17 @@ from virtualizarr.model.columns import is_uniform
 from virtualizarr.model.dtypes import decode_fill, encode_fill
 from virtualizarr.model.layout import axis_layout
 from virtualizarr.model.metadata import ArrayMetadata
+from virtualizarr.model.undecided import Undecided
 from virtualizarr.model.virtual import Virtual, axis_name
 
 
-def where[A: Virtual](condition: npt.ArrayLike, array: A, other: Any) -> A:
+def where[A: Virtual](
+    condition: npt.ArrayLike, array: A, other: Any, undecided: Undecided | None = None
+) -> A:
     """Return the array with `other` where `condition` is False, as missing chunks.
 
-    Raises UnsupportedFeatureError if a chunk is only partly masked, CombineError if a missing chunk
-    of this array would not read as `other`.
+    Raises UnsupportedFeatureError if a chunk is only partly masked, or an undecided one is not;
+    CombineError if a missing chunk of this array would not read as `other`.
     """
     metadata, manifest = array.metadata, array.manifest
     kept = np.broadcast_to(np.asarray(condition, np.bool_), metadata.shape)
@@ -28,6 +31,8 @@ def where[A: Virtual](condition: npt.ArrayLike, array: A, other: Any) -> A:
         masked = np.broadcast_to(~kept.flat[0], manifest.shape_chunk_grid)
     else:
         masked = _masked_chunks(metadata, kept)
+    if undecided is not None and (undecided.grid(masked.shape) & ~masked).any():
+        raise undecided.refusal
     if not masked.any():
         return array
     if not _reads_as(metadata, other):

@@ -21,6 +21,7 @@ from virtualizarr.model.layout import AxisLayout, axis_layout, with_axis
 from virtualizarr.model.manifest import ChunkManifest
 from virtualizarr.model.metadata import ArrayMetadata
 from virtualizarr.model.uncompressed import cut, row_bytes
+from virtualizarr.model.undecided import Undecided, placeholders
 from virtualizarr.model.virtual import Virtual, axis_name
 
 type Parts = tuple[ArrayMetadata, ChunkManifest]
@@ -33,10 +34,31 @@ def getitem[A: Virtual](array: A, key: Key) -> A:
     Raises IndexError for what numpy refuses and for pointwise keys, UnsupportedFeatureError, naming
     the boundaries, for a selection that starts within a compressed chunk.
     """
+    selected, undecided = select(array, key)
+    if undecided is not None:
+        raise undecided.refusal
+    return selected
+
+
+def select[A: Virtual](array: A, key: Key) -> tuple[A, Undecided | None]:
+    """Return what `getitem` does, and which of its chunks must be masked before use, if any.
+
+    Those are chunks in place of repeated last elements, which `getitem` refuses.
+    """
     parts = (array.metadata, array.manifest)
     selection = parse_key(key, array.metadata.shape)
+    lost: dict[int, npt.NDArray[np.bool_]] = {}
+    refusal: UnsupportedFeatureError | None = None
     for axis, selector in enumerate(selection.selectors):
-        parts = _select_axis(parts, axis, selector)
+        try:
+            parts = _select_axis(parts, axis, selector)
+        except UnsupportedFeatureError as error:
+            masked = _reindexed(parts, axis, selector)
+            if masked is None:
+                raise
+            parts = masked[:2]
+            lost[selection.layout.index(axis)] = masked[2]
+            refusal = error
     for axis in reversed(range(len(selection.selectors))):
         if axis not in selection.layout:
             parts = _drop_axis(parts, axis)
@@ -44,7 +66,10 @@ def getitem[A: Virtual](array: A, key: Key) -> A:
         if kept is None:
             metadata, manifest = parts
             parts = expanded_metadata(metadata, place), manifest.insert_axis(place)
-    return array if parts[1] is array.manifest else array.rebuilt(*settled(*parts))
+    undecided = None if refusal is None else Undecided(lost, refusal)
+    if parts[1] is array.manifest:
+        return array, undecided
+    return array.rebuilt(*settled(*parts)), undecided
 
 
 def transpose[A: Virtual](array: A, order: tuple[int, ...]) -> A:
@@ -131,6 +156,20 @@ def _select_positions(
             raise _unaligned(metadata, axis, layout, int(cell[skip > 0][0]), skip)
         offset += int(skip[0])
     return with_axis(metadata, axis, AxisLayout(stored, keep, offset)), taken
+
+
+def _reindexed(
+    parts: Parts, axis: int, selector: Selector
+) -> tuple[ArrayMetadata, ChunkManifest, npt.NDArray[np.bool_]] | None:
+    metadata, manifest = parts
+    if not isinstance(selector, np.ndarray):
+        return None
+    layout = axis_layout(metadata, axis)
+    found = placeholders(layout, *_runs(layout, selector))
+    if found is None:
+        return None
+    cells, changed, lost = found
+    return with_axis(metadata, axis, changed), manifest.take(axis, cells), lost
 
 
 def _runs(layout: AxisLayout, positions: Positions) -> tuple[Positions, Positions, Positions]:

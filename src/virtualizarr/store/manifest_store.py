@@ -32,7 +32,8 @@ class ManifestStore(Store):
 
     Metadata come from the group, chunks from the files that its manifests refer to. Absent keys
     give None. Reading a chunk raises `ChangedSourceError` if its file is not the one that was
-    parsed, `CorruptFileError` if the file ends inside the chunk, `SourceError` if it cannot be read.
+    parsed, `CorruptFileError` if the file ends inside the chunk, `SourceError` if it cannot be
+    read.
 
     `registry` (an `obspec_utils.registry.ObjectStoreRegistry`) says which object stores to read
     from; without it they are made from the URLs, the environment and `storage_options`.
@@ -193,8 +194,9 @@ class ManifestStore(Store):
 
     def _document(self, path: str) -> bytes:
         if path in self._tree.arrays:
-            return dumps(array_document(self._tree.arrays[path]))
-        return dumps(consolidated_document(self._tree.groups[path], subtree(self._tree, path)))
+            return dumps(array_document(self._tree.arrays[path], limited=True))
+        below = subtree(self._tree, path)
+        return dumps(consolidated_document(self._tree.groups[path], below, limited=True))
 
     def _open_source(self, url: str) -> FileSource:
         return open_source(url, self._registry, self._storage_options, cache=False)

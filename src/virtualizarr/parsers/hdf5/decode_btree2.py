@@ -83,9 +83,10 @@ def decode_node(
     signature(buffer, b"BTIN" if depth else b"BTLF")
     size = tree.record_size
     records = [take(buffer, at, size) for at in range(6, 6 + count * size, size)]
-    if depth == 0:
-        return records, []
     at = 6 + count * size
+    if depth == 0:
+        check_lookup3(take(buffer, 0, at + 4), "B-tree leaf node", None)
+        return records, []
     step = sizes.offset + tree.max_records_size + tree.total_sizes[depth - 1]
     children = []
     for _ in range(count + 1):
@@ -94,4 +95,5 @@ def decode_node(
             raise CorruptFileError("a B-tree node points nowhere")
         children.append((where, unsigned(buffer, at + sizes.offset, tree.max_records_size)))
         at += step
+    check_lookup3(take(buffer, 0, at + 4), "B-tree internal node", None)
     return records, children

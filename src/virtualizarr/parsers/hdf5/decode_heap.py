@@ -199,6 +199,7 @@ def decode_indirect_block(
 ) -> list[HeapBlock]:
     """Return the allocated children of an indirect block, in the order of the heap."""
     signature(buffer, b"FHIB", block.address)
+    check_lookup3(buffer, "fractal heap indirect block", block.address)
     at = 5 + sizes.offset + heap.offset_size
     where = block.offset
     children = []
@@ -222,6 +223,15 @@ def decode_indirect_block(
                 children.append(HeapBlock(where, span, child, stored, mask, rows))
             where += span
     return children
+
+
+def check_direct_block(content: bytes, heap: FractalHeap, block: HeapBlock, sizes: Sizes) -> None:
+    """Raise CorruptFileError unless `content` is a direct block, its filters undone."""
+    signature(content, b"FHDB", block.address)
+    at = 5 + sizes.offset + heap.offset_size
+    if heap.direct_blocks_checksummed and len(content) >= at + 4:
+        rest = content[:at] + bytes(4) + content[at + 4 :] + content[at : at + 4]
+        check_lookup3(rest, "fractal heap direct block", block.address)
 
 
 @dataclass(frozen=True, slots=True)

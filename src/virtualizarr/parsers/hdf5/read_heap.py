@@ -15,6 +15,7 @@ from virtualizarr.parsers.hdf5.decode_heap import (
     HugeID,
     ManagedID,
     TinyID,
+    check_direct_block,
     collection_header_size,
     decode_collection,
     decode_collection_size,
@@ -104,8 +105,7 @@ def _read_blocks(
         raw = exact(view, block.stored_size, block.address, "fractal heap block")
         if heap.filters:
             raw = unfiltered(raw, heap.filters, block.filter_mask, block.span)
-        if raw[:4] != b"FHDB":
-            raise CorruptFileError("a fractal heap block without signature", at=block.address)
+        check_direct_block(raw, heap, block, superblock.sizes)
         content[block.address] = raw
     return content
 

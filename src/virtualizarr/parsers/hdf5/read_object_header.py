@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from virtualizarr.errors import CorruptFileError, VirtualizeError
-from virtualizarr.parsers.hdf5.decode_checksum import lookup3_all
+from virtualizarr.parsers.hdf5.decode_checksum import check_lookup3
 from virtualizarr.parsers.hdf5.decode_object_header import (
     FAIL_IF_UNKNOWN,
     KNOWN_TYPES,
@@ -23,7 +23,6 @@ from virtualizarr.source.ranges import ByteRange
 from virtualizarr.source.reading import Reading
 
 GUESS = 2048  # bytes asked for at an object header's address: mostly all of its first block
-_CHECKED = 4096  # bytes: longer message blocks go without a check of their checksum, for speed
 
 
 _NONE = Prefix(0, 0, 0)
@@ -40,7 +39,6 @@ class _Partial:
     seen: set[int] = field(default_factory=set)
     bytes_seen: int = 0
     missing: list[tuple[int, int]] = field(default_factory=list)
-    unchecked: list[tuple[int, bytes]] = field(default_factory=list)
     error: VirtualizeError | None = None
 
 
@@ -84,7 +82,6 @@ def read_object_headers(
             views = [next(supply) for _ in missing]
             _continue(superblock, partial, missing, views)
         waiting = [partial for partial in waiting if partial.missing]
-    _check(partials)
     return [_finished(partial) for partial in partials]
 
 
@@ -144,8 +141,7 @@ def _take(superblock: Superblock, partial: _Partial, start: int, block: bytes) -
         first = start == partial.address
         if not first and block[:4] != b"OCHK":
             raise CorruptFileError("a continuation block without its signature", at=start)
-        if len(block) <= _CHECKED:
-            partial.unchecked.append((start, block))
+        check_lookup3(block, "an object header's message block", start)
         skip = prefix.block_start if first else 4
         messages, continuations = decode_messages_v2(
             block[skip:-4], start + skip, prefix.has_creation_order, sizes
@@ -153,16 +149,6 @@ def _take(superblock: Superblock, partial: _Partial, start: int, block: bytes) -
     partial.messages += messages
     for next_start, size in continuations:
         _block(superblock, partial, next_start, size)
-
-
-def _check(partials: list[_Partial]) -> None:
-    """Fail those of which a block does not give its checksum."""
-    blocks = [(partial, *block) for partial in partials for block in partial.unchecked]
-    computed = lookup3_all([block[:-4] for _, _, block in blocks])
-    for (partial, start, block), checksum in zip(blocks, computed, strict=True):
-        if int.from_bytes(block[-4:], "little") != checksum:
-            reason = "the checksum of an object header's message block is not that of its bytes"
-            _fail(partial, CorruptFileError(reason, at=start))
 
 
 def _finished(partial: _Partial) -> ObjectHeader | VirtualizeError:

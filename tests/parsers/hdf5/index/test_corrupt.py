@@ -259,3 +259,21 @@ def test_duplicates(cells):
     assert not has_duplicates(np.array([3, 1, 2]), cells)
     assert not has_duplicates(np.array([1, 2, 3]), cells)
     assert has_duplicates(np.array([1, 1]), cells)
+
+
+def test_unknown_file_size_falls_back_on_the_superblock(case):
+    def reading(end_of_file):
+        sizes = replace(case.sizes, end_of_file=end_of_file)
+        return read_chunk_index(case.layout, case.shape, case.max_shape, sizes, False, None)
+
+    source = BytesSource(case.data)
+    assert len(run(reading(None), source)) == len(run(reading(len(case.data)), source)) == 200
+    with pytest.raises(CorruptFileError):
+        run(reading(case.layout.index_address + 1), source)
+
+
+def test_unfiltered_chunk_of_another_size(tmp_path):
+    case = small(tmp_path / "f.h5", (None, 30), "earliest")
+    leaf = next(at for at in nodes(case.data) if case.data[at : at + 6] == b"TREE\x01\x00")
+    with pytest.raises(CorruptFileError, match="not stored in 24 bytes"):
+        patched(case, leaf + 24, b"\x17").index()

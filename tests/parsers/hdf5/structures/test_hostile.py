@@ -17,7 +17,7 @@ import pytest
 from parsers.hdf5.structures.our_view import opened
 from parsers.hdf5.structures.test_walk import fill, property_list
 from virtualizarr.errors import CorruptFileError, VirtualizeError
-from virtualizarr.parsers.hdf5.decode_checksum import lookup3, lookup3_all
+from virtualizarr.parsers.hdf5.decode_checksum import lookup3
 from virtualizarr.parsers.hdf5.layout import BrokenObject
 
 MUTANTS = 250  # of each file
@@ -162,13 +162,6 @@ def test_a_broken_object_does_not_hide_others(tmp_path: Path, libver: Any) -> No
 )
 def test_lookup3(data: bytes, expected: int) -> None:
     assert lookup3(data) == expected  # as in the test program of the hash's author
-
-
-def test_lookup3_side_by_side() -> None:
-    dice = random.Random(4)
-    blocks = [dice.randbytes(size) for size in [*range(1, 60), 500, 1, 4096, 12, 24]]
-    assert lookup3_all(blocks) == [lookup3(block) for block in blocks]
-    assert lookup3_all(blocks[:5]) == [lookup3(block) for block in blocks[:5]]
 
 
 def test_checksum_of_object_headers(tmp_path: Path) -> None:

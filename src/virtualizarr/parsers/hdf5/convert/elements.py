@@ -138,7 +138,7 @@ def _opaque(datatype: Opaque) -> Element:
             dtype = np.dtype(datatype.tag.removeprefix(NUMPY_TAG))
         except TypeError:
             return _plain(datatype)
-        if dtype.kind in "mMU" and dtype.itemsize == datatype.size:
+        if dtype.kind in "mMSU" and dtype.itemsize == datatype.size:
             return Element(dtype)
     return _plain(datatype)
 
