@@ -35,16 +35,27 @@ class DatasetAccessor:
     def to_kerchunk(
         self,
         filepath: Path | None = None,
-        format: KerchunkFormat = "dict",  # noqa: A002 -- its name in VirtualiZarr 2.x
-        **options: Any,
+        format: KerchunkFormat | None = None,  # noqa: A002 -- its name in VirtualiZarr 2.x
+        *,
+        zarr_format: Literal[2, 3] = 2,
+        registry: Registry | None = None,
+        storage_options: Mapping[str, Any] | None = None,
     ) -> dict[str, Any] | None:
-        """Write kerchunk references: return them as a dict, or write a JSON file to `filepath`.
+        """Return kerchunk references as a dict, or write them as JSON to the `filepath` or URL.
 
-        Variables with values go into the references whole. `options` are those of
-        `writers.kerchunk.write`, and so are the errors.
+        `format` is "dict" or "json"; None chooses by whether there is a `filepath`. Variables with
+        values go into the references whole. Options and errors are those of
+        `writers.kerchunk.write`.
         """
         _warn_if_nothing_is_virtual(self._arrays())
-        return kerchunk.write(self.to_group(), filepath, format=format, **options)
+        return kerchunk.write(
+            self.to_group(),
+            filepath,
+            format=format,
+            zarr_format=zarr_format,
+            registry=registry,
+            storage_options=storage_options,
+        )
 
     def open(
         self,
@@ -102,10 +113,12 @@ class DataTreeAccessor:
     def to_kerchunk(
         self,
         filepath: Path | None = None,
-        format: KerchunkFormat = "dict",  # noqa: A002 -- its name in VirtualiZarr 2.x
+        format: KerchunkFormat | None = None,  # noqa: A002 -- its name in VirtualiZarr 2.x
         *,
         write_inherited_coords: bool = False,
-        **options: Any,
+        zarr_format: Literal[2, 3] = 2,
+        registry: Registry | None = None,
+        storage_options: Mapping[str, Any] | None = None,
     ) -> dict[str, Any] | None:
         """Write kerchunk references of all groups; as for a Dataset.
 
@@ -113,7 +126,14 @@ class DataTreeAccessor:
         """
         _warn_if_nothing_is_virtual(self._arrays())
         group = self.to_group(write_inherited_coords=write_inherited_coords)
-        return kerchunk.write(group, filepath, format=format, **options)
+        return kerchunk.write(
+            group,
+            filepath,
+            format=format,
+            zarr_format=zarr_format,
+            registry=registry,
+            storage_options=storage_options,
+        )
 
     def open(
         self,
@@ -159,17 +179,6 @@ class DataTreeAccessor:
     def _arrays(self) -> list[ManifestArray]:
         nodes = (node.to_dataset(inherit=False) for node in self._tree.subtree)
         return [array for dataset in nodes for array in _virtual_arrays(dataset)]
-
-
-def register() -> None:
-    """Give Dataset and DataTree both accessors."""
-    kinds: list[tuple[Any, type]] = [
-        (xr.register_dataset_accessor, DatasetAccessor),
-        (xr.register_datatree_accessor, DataTreeAccessor),
-    ]
-    for register_accessor, kind in kinds:
-        for name in ("virtualize", "vz"):
-            register_accessor(name)(kind)
 
 
 def _virtual_arrays(dataset: xr.Dataset) -> Iterator[ManifestArray]:

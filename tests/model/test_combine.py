@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from materialize import values_of
 from model.building import ZLIB, Archive
-
 from virtualizarr.errors import CombineError
 from virtualizarr.model import ArrayMetadata, ChunkManifest, ManifestArray, RegularGrid
 from virtualizarr.model.combine import concatenate
@@ -24,7 +24,7 @@ def numbers(shape: tuple[int, ...], start: int = 0) -> np.ndarray[Any, Any]:
 
 @st.composite
 def pieces(draw: st.DrawFn) -> tuple[Archive, list[ManifestArray], list[np.ndarray[Any, Any]], int]:
-    """Two to four arrays to join along an axis: one chunk shape, or chunks of each its own length."""
+    """Arrays to join along an axis: all of one chunk shape, or each with its own."""
     archive = Archive()
     ndim = draw(st.integers(1, 3))
     axis = draw(st.integers(0, ndim - 1))

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from materialize import values_of
 from model.building import Archive
-
 from virtualizarr.errors import CombineError, UnsupportedFeatureError
 from virtualizarr.model import ManifestArray, RegularGrid
 from virtualizarr.model.uncompressed import subchunk
@@ -53,7 +53,7 @@ def test_getitem_is_numpys_or_is_refused(data: st.DataObject) -> None:
         selected = array[tuple(key)]
         assert selected.manifest is not None
     except UnsupportedFeatureError as error:
-        assert compress or max(chunks[:-1], default=2) > 1, error
+        assert compress or max(chunks[:-1], default=2) > 1, error  # noqa: PT017
         return
     except IndexError as error:
         assert "slice between" in str(error)  # noqa: PT017

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any, Never, Self
@@ -13,11 +14,12 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from virtualizarr.errors import UnsupportedFeatureError
 from virtualizarr.model.chunks import RegularGrid
 from virtualizarr.model.combine import elements_equal
-from virtualizarr.model.duckarray import FUNCTIONS, apply_ufunc, not_loaded, transpose
+from virtualizarr.model.duckarray import FUNCTIONS, apply_ufunc, transpose
 from virtualizarr.model.keys import Key
 from virtualizarr.model.manifest import ChunkManifest, Location
 from virtualizarr.model.masking import where
 from virtualizarr.model.metadata import ArrayMetadata
+from virtualizarr.model.nulls import not_loaded
 from virtualizarr.model.select import select
 from virtualizarr.model.undecided import Undecided
 
@@ -92,7 +94,13 @@ class ManifestArray(NDArrayOperatorsMixin):
 
     @property
     def chunks(self) -> tuple[int | tuple[int, ...], ...]:
-        """Stored chunk length per axis; a tuple of lengths on the axes of a rectilinear grid."""
+        """Stored chunk length per axis; a tuple of lengths on the axes of a rectilinear grid.
+
+        Hidden from `xarray`, which takes every array that has `chunks` for one that dask (or
+        another chunk manager) can compute, and so could not merge, compare or reindex this one.
+        """
+        if _asked_by_xarray():
+            raise AttributeError("chunks")
         grid = self._metadata.chunk_grid
         return grid.chunk_shape if isinstance(grid, RegularGrid) else grid.chunk_shapes
 
@@ -142,9 +150,7 @@ class ManifestArray(NDArrayOperatorsMixin):
     def __getitem__(self, key: Key) -> ManifestArray:
         """Select by numpy's rules; see `select.getitem` for what can be selected."""
         selected, undecided = select(self, key)
-        if undecided is None:
-            return selected
-        return UndecidedArray(selected, undecided)
+        return selected if undecided is None else Reindexed(selected, undecided)
 
     def masked(self, condition: npt.ArrayLike, other: Any) -> ManifestArray:
         """Return the array with `other` where `condition` is False; see `masking.where`."""
@@ -211,29 +217,35 @@ class ManifestArray(NDArrayOperatorsMixin):
         return (ManifestArray, (self._metadata, self._manifest))
 
 
-class UndecidedArray(ManifestArray):
-    """A selection of which some chunks are not decided; only `numpy.where` can mask those.
+class Reindexed(ManifestArray):
+    """A selection of which some chunks are undecided, as `xarray` reindexes.
 
-    Any other use raises the refusal that the selection would have raised.
+    Any use but masking those chunks with `numpy.where` raises the refusal of the selection.
     """
 
-    __slots__ = ("undecided",)
+    __slots__ = ("_undecided",)
 
     def __init__(self, array: ManifestArray, undecided: Undecided) -> None:
         super().__init__(array.metadata, array.manifest)
-        self.undecided = undecided
+        self._undecided = undecided
 
     @property
     def manifest(self) -> ChunkManifest:
-        raise self.undecided.refusal
+        raise self._undecided.refusal
 
     def masked(self, condition: npt.ArrayLike, other: Any) -> ManifestArray:
-        """Return the array masked; raises the refusal if an undecided element is not masked."""
+        """Return the array with `other` where `condition` is False; see `masking.where`."""
         whole = ManifestArray(self._metadata, self._manifest)
-        return where(condition, whole, other, self.undecided)
+        return where(condition, whole, other, self._undecided)
 
     def __reduce__(self) -> Never:
-        raise self.undecided.refusal
+        raise self._undecided.refusal
+
+
+def _asked_by_xarray() -> bool:
+    """Say whether the caller of our caller is a module of xarray."""
+    module = sys._getframe(2).f_globals.get("__name__", "")
+    return str(module).startswith("xarray.")
 
 
 def _brief(chunks: tuple[int | tuple[int, ...], ...]) -> str:

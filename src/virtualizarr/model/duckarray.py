@@ -9,62 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from virtualizarr.errors import CombineError, NotLoadedError
+from virtualizarr.errors import CombineError
 from virtualizarr.model import combine, select
 from virtualizarr.model.dtypes import data_type_of, encode_fill
 from virtualizarr.model.manifest import ChunkManifest
+from virtualizarr.model.nulls import UnknownNulls, not_loaded
 from virtualizarr.model.virtual import Virtual
-
-
-def not_loaded(what: str) -> NotLoadedError:
-    """Return the error for an operation that needs values."""
-    return NotLoadedError(
-        f"{what} needs values, and a virtual array holds only references to them; open the dataset "
-        "with `.virtualize.open()`, load the variable with `loadable_variables=[...]`, or write "
-        "the references and open what was written"
-    )
-
-
-class UnknownNulls:
-    """Which elements are NaN, where that is not known: stands in for a boolean array.
-
-    `xarray` asks for it whenever it compares variables: `(a == b) | (isnull(a) & isnull(b))`.
-    There, not knowing means counting on `a == b` alone. Everything else raises NotLoadedError.
-    """
-
-    __slots__ = ("shape",)
-
-    dtype = np.dtype(np.bool_)
-
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        self.shape = shape
-
-    @property
-    def ndim(self) -> int:
-        return len(self.shape)
-
-    def __and__(self, other: object) -> UnknownNulls:
-        return self
-
-    __rand__ = __and__
-
-    def __or__[T](self, other: T) -> T:
-        return other
-
-    __ror__ = __or__
-
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if method == "__call__" and ufunc is np.bitwise_and:
-            return self
-        if method == "__call__" and ufunc is np.bitwise_or:
-            return inputs[1] if inputs[0] is self else inputs[0]
-        raise not_loaded(f"numpy.{ufunc.__name__}")
-
-    def __array_function__(self, func: Callable[..., Any], *_: Any) -> Any:
-        raise not_loaded(f"numpy.{func.__name__}")
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
-        raise not_loaded("finding NaN")
 
 
 @runtime_checkable
@@ -219,6 +169,9 @@ def full_like[A: Virtual](
 
 def where(condition: Any, x: Any, y: Any, /) -> Any:
     """`numpy.where` that masks whole chunks, as `masking.where` does."""
+    known = _known_bool(condition)
+    if known is not None and np.shape(x) == np.shape(y) == np.shape(condition):
+        return x if known else y
     if not isinstance(x, Maskable) or _is_virtual(y) or _is_virtual(condition):
         raise not_loaded("choosing between arrays")
     if np.ndim(y):
@@ -259,8 +212,8 @@ FUNCTIONS: Mapping[Callable[..., Any], Callable[..., Any]] = {
 def apply_ufunc(ufunc: np.ufunc, method: str, inputs: Sequence[Any]) -> Any:
     """Return a ufunc's result where references alone tell it; raises NotLoadedError elsewhere.
 
-    Known are equality, NaN as comparisons need it, and `&` and `|` of boolean arrays of which one
-    is all missing chunks.
+    Known are equality, NaN as comparisons need it, and `~`, `&` and `|` of boolean arrays of which
+    one is all missing chunks.
     """
     if method == "__call__":
         if ufunc in (np.isnan, np.isnat):
@@ -268,6 +221,8 @@ def apply_ufunc(ufunc: np.ufunc, method: str, inputs: Sequence[Any]) -> Any:
         if ufunc is np.equal:
             left, right = inputs
             return left == right if _is_virtual(left) else right == left
+        if ufunc is np.invert and (known := _known_bool(inputs[0])) is not None:
+            return full_like(inputs[0], not known)
         if ufunc in (np.bitwise_and, np.bitwise_or):
             return _apply_logic(ufunc, inputs)
     raise not_loaded(f"numpy.{ufunc.__name__}")

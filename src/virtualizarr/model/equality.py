@@ -23,7 +23,7 @@ def cells_equal(one: References, two: References) -> npt.NDArray[np.bool_]:
     same_place = one.location == theirs
     offset, other_offset = offsets_of(one.offset_column), offsets_of(two.offset_column)
     same_length = one.length == two.length
-    equal = same_place & same_length & (offset == other_offset)
+    equal = np.asarray(same_place & same_length & (offset == other_offset))
     equal |= same_place & (one.location == MISSING)
     inline = same_place & same_length & (one.location == INLINE)
     if inline.any():

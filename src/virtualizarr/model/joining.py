@@ -17,7 +17,7 @@ from virtualizarr.model.columns import (
     offsets_of,
     replaced_at,
 )
-from virtualizarr.model.location import INLINE, Location, Parts, References
+from virtualizarr.model.location import INLINE, Location, Parts, References, no_references
 
 
 def join_references(manifests: Sequence[References], axis: int) -> Parts:
@@ -26,7 +26,10 @@ def join_references(manifests: Sequence[References], axis: int) -> Parts:
     The grids have one shape but for `axis`. Raises CombineError if two of them know contradicting
     facts of one file.
     """
-    kept = [manifest for manifest in manifests if manifest.location.size] or manifests[:1]
+    kept = [manifest for manifest in manifests if manifest.location.size]
+    if not kept:
+        total = sum(manifest.location.shape[axis] for manifest in manifests)
+        return no_references(replaced_at(manifests[0].location.shape, axis, total))
     if len(kept) == 1:
         only = kept[0]
         return Parts(only.locations, only.location, only.offset_column, only.length, only.inline)

@@ -40,7 +40,7 @@ def parse_key(key: Key, shape: tuple[int, ...]) -> Selection:
     if len(arrays) > 1 or any(np.ndim(array) > 1 for array in arrays):
         return _open_mesh(parts, shape)
     if arrays:
-        _check_adjacent(parts)
+        _check_adjacent(key if isinstance(key, tuple) else (key,))
     selectors: list[Selector] = []
     layout: list[int | None] = []
     for part in parts:
@@ -62,13 +62,13 @@ def parse_key(key: Key, shape: tuple[int, ...]) -> Selection:
 def _is_array(part: Any) -> bool:
     if isinstance(part, bool):
         return True
-    return part is not None and not isinstance(part, slice | int | np.integer)
+    return part is not None and not isinstance(part, slice | int | np.integer | EllipsisType)
 
 
-def _check_adjacent(parts: list[Any]) -> None:
+def _check_adjacent(parts: tuple[Any, ...]) -> None:
     """Raise IndexError where numpy would move the axis of an array to the front."""
     advanced = [
-        n for n, part in enumerate(parts) if part is not None and not isinstance(part, slice)
+        n for n, part in enumerate(parts) if _is_array(part) or isinstance(part, int | np.integer)
     ]
     if advanced[-1] - advanced[0] + 1 != len(advanced):
         raise IndexError("integers and an array with a slice between them: index in two steps")

@@ -66,6 +66,16 @@ class References(Protocol):
     def inline(self) -> bytes: ...
 
 
+def no_references(grid_shape: tuple[int, ...]) -> Parts:
+    """Return the columns of a grid whose every chunk is missing; they cost nothing."""
+    return Parts(
+        (),
+        np.broadcast_to(MISSING, grid_shape),
+        np.broadcast_to(np.uint64(0), grid_shape),
+        np.broadcast_to(np.uint32(0), grid_shape),
+    )
+
+
 class Parts(NamedTuple):
     """The columns of a chunk manifest in the order that `ChunkManifest.from_columns` takes them."""
 

@@ -9,13 +9,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, Sequence, ValuesView
 from dataclasses import replace
-from math import prod
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
 from virtualizarr.model.columns import (
     AffineRun,
     Cells,
@@ -33,6 +31,7 @@ from virtualizarr.model.columns import (
     take,
     thin,
 )
+from virtualizarr.model.compacting import compacted_parts
 from virtualizarr.model.entries import (
     entry_at,
     index_of_key,
@@ -42,18 +41,15 @@ from virtualizarr.model.entries import (
     parts_of_entries,
 )
 from virtualizarr.model.equality import cells_equal
-from virtualizarr.model.inline import gathered
 from virtualizarr.model.joining import join_references
-from virtualizarr.model.location import INLINE, MISSING, Location, Parts
+from virtualizarr.model.location import INLINE, MISSING, Location, Parts, no_references
+from virtualizarr.model.sparse import parts_of_rows
 
 __all__ = ["INLINE", "MISSING", "ChunkManifest", "Column", "Location", "narrowed"]
 
 type Entry = dict[str, Any]
 type Entries = dict[str, Entry]
 
-SPARSE_FREE_BYTES = 64 * 1024 * 1024
-SPARSE_BYTES_PER_FILE_BYTE = 20
-_SPARSE_CELLS_PER_ROW = 8
 _LOCATION_OVERHEAD = 96  # of a Location and its place in a tuple, besides its URL
 
 
@@ -147,40 +143,14 @@ class ChunkManifest:
         UnsupportedFeatureError for a nearly empty grid whose columns would need far more memory
         than the file has bytes, CorruptFileError for a position outside the grid or given twice.
         """
-        cells = prod(grid_shape)
-        if len(cell) == 0:
-            return cls.empty(grid_shape)
-        if int(cell.min()) < 0 or int(cell.max()) >= cells:
-            raise CorruptFileError(f"a chunk lies outside the chunk grid of {grid_shape}")
-        lengths = narrowed(length)
-        if len(cell) == cells and (cell == np.arange(cells)).all():
-            whole = np.broadcast_to(np.uint32(0), grid_shape)
-            return cls.from_columns(
-                (location,), whole, offset.reshape(grid_shape), lengths.reshape(grid_shape)
-            )
-        _check_sparse(cells, len(cell), 12 + lengths.itemsize, bytes_present)
-        codes = np.full(cells, MISSING, np.uint32)
-        codes[cell] = 0
-        if int(np.count_nonzero(codes == 0)) != len(cell):
-            raise CorruptFileError("the index names a chunk twice")
-        offsets, spread = np.zeros(cells, np.uint64), np.zeros(cells, lengths.dtype)
-        offsets[cell], spread[cell] = offset, lengths
         return cls.from_columns(
-            (location,),
-            codes.reshape(grid_shape),
-            offsets.reshape(grid_shape),
-            spread.reshape(grid_shape),
+            *parts_of_rows(grid_shape, location, cell, offset, length, bytes_present)
         )
 
     @classmethod
     def empty(cls, grid_shape: tuple[int, ...]) -> Self:
         """Return a manifest whose every chunk is missing. Costs nothing, whatever the grid."""
-        return cls.from_columns(
-            (),
-            np.broadcast_to(MISSING, grid_shape),
-            np.broadcast_to(np.uint64(0), grid_shape),
-            np.broadcast_to(np.uint32(0), grid_shape),
-        )
+        return cls.from_columns(*no_references(grid_shape))
 
     @classmethod
     def inlined(cls, data: bytes) -> Self:
@@ -357,35 +327,8 @@ class ChunkManifest:
 
     def compacted(self) -> Self:
         """Return the same references without locations and inline bytes that no chunk uses."""
-        if len(self._locations) < 2 and not self._inline:
-            return self
-        codes = np.unique(thin(self._location))
-        used = codes[codes < INLINE]
-        if len(used) == len(self._locations) and not self._inline:
-            return self
-        table = np.zeros(len(self._locations) + 1, np.uint32)
-        table[used] = np.arange(len(used), dtype=np.uint32)
-        narrow = thin(self._location)
-        real = narrow < INLINE
-        renumbered = np.where(real, table[np.where(real, narrow, 0)], narrow)
-        offset, inline = self._compact_inline()
-        return self.from_columns(
-            tuple(self._locations[code] for code in used),
-            np.broadcast_to(renumbered, self._location.shape),
-            offset,
-            self._length,
-            inline,
-        )
-
-    def _compact_inline(self) -> tuple[Offsets, bytes]:
-        held = self._location == INLINE
-        sizes = self._length[held].astype(np.int64)
-        if int(sizes.sum()) >= len(self._inline):
-            return self._offset, self._inline
-        offset = offsets_of(self._offset).copy()
-        data = gathered(self._inline, offset[held].astype(np.int64), sizes).tobytes()
-        offset[held] = np.cumsum(sizes) - sizes
-        return offset, data
+        parts = compacted_parts(self)
+        return self if parts is None else self.from_columns(*parts)
 
     def rename_paths(self, new: str | Callable[[str], str]) -> Self:
         """Return a manifest whose locations are renamed; other chunks stay as they are.
@@ -498,13 +441,3 @@ def _rebuilt(
         np.broadcast_to(length, shape),
         inline,
     )
-
-
-def _check_sparse(cells: int, rows: int, width: int, bytes_present: int | None) -> None:
-    present = bytes_present if bytes_present is not None else 0
-    allowed = SPARSE_FREE_BYTES + SPARSE_BYTES_PER_FILE_BYTE * present
-    if cells * width > allowed and rows * _SPARSE_CELLS_PER_ROW < cells:
-        raise UnsupportedFeatureError(
-            f"a chunk grid of {cells} cells of which {rows} are stored would need "
-            f"{cells * width} bytes of memory; at most {allowed} are spent on it"
-        )

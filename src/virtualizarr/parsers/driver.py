@@ -6,10 +6,11 @@ manifests, so that a file which changes afterwards is not read as if it had not.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Protocol
 
-from virtualizarr.model import ManifestGroup
+from virtualizarr.model import Location, ManifestArray, ManifestGroup
 from virtualizarr.source.facts import FileFacts
 from virtualizarr.source.reading import AsyncSource, Reading, Source, run, run_async
 
@@ -48,27 +49,62 @@ class Sources:
 def parse_with(parser: ReadingParser, url: str, sources: Sources) -> ManifestGroup:
     """Return what `parser` finds at the canonical `url`, stamped with the facts of its files."""
     group = run(parser.parse(url), sources.open(url), sources.open)
-    return _stamped(group, {known: s.facts() for known, s in _referred(group, sources).items()})
+    return stamped(group, {other: source.facts() for other, source in _read(group, sources)})
 
 
 async def parse_with_async(parser: ReadingParser, url: str, sources: Sources) -> ManifestGroup:
     """The same, on an event loop."""
     group = await run_async(parser.parse(url), sources.open(url), sources.open_async)
-    referred = _referred(group, sources)
-    return _stamped(group, {known: await s.facts_async() for known, s in referred.items()})
+    facts = {other: await source.facts_async() for other, source in _read(group, sources)}
+    return stamped(group, facts)
 
 
-def _referred(group: ManifestGroup, sources: Sources) -> dict[str, AnySource]:
+def stamped(group: ManifestGroup, facts: Mapping[str, FileFacts]) -> ManifestGroup:
+    """Return the tree with its locations knowing the facts of the files at their URLs.
+
+    What a location knows already stays: references may know more than the store tells now.
+    """
+    known = {location for array in _arrays(group) for location in array.manifest.locations}
+    new = {
+        location: _with_facts(location, facts[location.url])
+        for location in known
+        if location.url in facts
+    }
+    return _relocated(group, new) if new else group
+
+
+def _relocated(group: ManifestGroup, new: Mapping[Location, Location]) -> ManifestGroup:
+    arrays = {
+        name: ManifestArray(
+            array.metadata,
+            array.manifest.with_locations(
+                tuple(new.get(location, location) for location in array.manifest.locations)
+            ),
+        )
+        for name, array in group.arrays.items()
+    }
+    groups = {name: _relocated(child, new) for name, child in group.groups.items()}
+    return ManifestGroup(arrays, groups, group.attributes)
+
+
+def _with_facts(location: Location, facts: FileFacts) -> Location:
+    return replace(
+        location,
+        size=location.size if location.size is not None else facts.size,
+        etag=location.etag if location.etag is not None else facts.etag,
+        last_modified=location.last_modified
+        if location.last_modified is not None
+        else facts.last_modified,
+    )
+
+
+def _read(group: ManifestGroup, sources: Sources) -> list[tuple[str, AnySource]]:
     """Return the sources of the files that the group refers to, leaving out those only tried."""
-    urls: set[str] = set()
-    todo = [group]
-    while todo:
-        node = todo.pop()
-        todo += node.groups.values()
-        for array in node.arrays.values():
-            urls.update(location.url for location in array.manifest.locations)
-    return {url: source for url, source in sources.opened.items() if url in urls}
+    urls = {location.url for array in _arrays(group) for location in array.manifest.locations}
+    return [(url, source) for url, source in sources.opened.items() if url in urls]
 
 
-def _stamped(group: ManifestGroup, facts: dict[str, FileFacts]) -> ManifestGroup:
-    return group.stamp(facts) if facts else group
+def _arrays(group: ManifestGroup) -> Iterator[ManifestArray]:
+    yield from group.arrays.values()
+    for child in group.groups.values():
+        yield from _arrays(child)

@@ -68,7 +68,7 @@ def read_built(superblock: Superblock, found: dict[int, Found]) -> Reading[dict[
     """Return the objects by address: shared messages resolved, heaps read, values decoded."""
     drafts = [_Draft(each) for each in found.values()]
     shared = yield from _read_all_shared(superblock, drafts)
-    heaps = HeapObjects(superblock.sizes)
+    heaps = HeapObjects.of(superblock)
     pending = [draft for draft in drafts if draft.found.error is None]
     for _ in range(_MAX_HEAP_ROUNDS):
         pending = [draft for draft in pending if not _valued(draft, shared, heaps)]
@@ -109,6 +109,8 @@ def _apart(draft: _Draft, shared: SharedBodies, keys: set[SharedKey]) -> bool:
             else _shared_attribute(message, shared, keys)
             for message in draft.found.attributes
         ]
+        if draft.found.attributes_unordered:
+            draft.raw.sort(key=lambda raw: raw.name)
         for raw in draft.raw:
             if raw[4] & DATATYPE_SHARED:
                 _want(MessageType.DATATYPE, raw.datatype, shared, keys)

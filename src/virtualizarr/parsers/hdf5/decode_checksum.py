@@ -1,4 +1,4 @@
-"""The checksum of HDF5's newer metadata: Bob Jenkins' lookup3, `hashlittle` with initial value 0."""
+"""The checksum of HDF5's newer metadata: Bob Jenkins' lookup3 (`hashlittle`, initial value 0)."""
 
 from __future__ import annotations
 

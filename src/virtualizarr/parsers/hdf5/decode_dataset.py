@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from functools import lru_cache
 
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
@@ -180,9 +181,7 @@ def _layout_old(
 
 
 def _chunked_v3(body: bytes, at: int, sizes: Sizes) -> ChunkedLayout:
-    rank = body[2]
-    start = 3 + sizes.offset
-    shape = tuple(u32(body, start + 4 * i)[0] for i in range(rank))
+    shape: tuple[int, ...] = struct.unpack_from(f"<{body[2]}I", body, 3 + sizes.offset)
     return _made(3, shape, ChunkIndexType.BTREE_V1, address(body, 3, sizes), at)
 
 

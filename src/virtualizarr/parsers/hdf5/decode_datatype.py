@@ -180,6 +180,8 @@ def _compound(body: bytes, at: int, head: _Head) -> tuple[Datatype, int]:
         if offset + datatype.size > head.size:
             raise CorruptFileError(f"compound member {name!r} passes the end of its element")
         members.append(Member(name, offset, datatype))
+    if not all(member.name for member in members):
+        raise CorruptFileError("a member of a compound has no name")
     if len({member.name for member in members}) != len(members):
         raise CorruptFileError("two members of a compound have one name")
     return Compound(head.size, tuple(members)), at

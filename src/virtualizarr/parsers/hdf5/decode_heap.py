@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from virtualizarr.errors import CorruptFileError
 from virtualizarr.parsers.hdf5.decode_checksum import check_lookup3
@@ -72,17 +73,8 @@ class FractalHeap:
     root_rows: int  # 0: the root is a direct block
     root_filtered_size: int | None
     root_filter_mask: int
-
-    @property
-    def offset_size(self) -> int:
-        """Bytes of a block offset, and of the offset in a managed object's ID."""
-        return (self.max_heap_bits + 7) // 8
-
-    @property
-    def length_size(self) -> int:
-        """Bytes of the length in a managed object's ID."""
-        bits = self.max_direct_block_size.bit_length() - 1
-        return min((bits + 7) // 8, encoded_size(self.max_managed_size))
+    offset_size: int  # bytes of a block offset, and of the offset in a managed object's ID
+    length_size: int  # bytes of the length in a managed object's ID
 
     @property
     def max_direct_rows(self) -> int:
@@ -127,21 +119,27 @@ def decode_fractal_heap(buffer: bytes, at: int, sizes: Sizes) -> FractalHeap:
         root_size = unsigned(buffer, extra, length)
         mask = u32(buffer, extra + length)[0]
         filters = decode_filter_pipeline(take(buffer, extra + length + 4, filter_length))
+    max_managed_size = u32(buffer, 10)[0]
+    max_direct_block_size = unsigned(buffer, table + 2 + length, length)
+    max_heap_bits = u16(buffer, table + 2 + 2 * length)[0]
+    direct_bits = max(0, max_direct_block_size.bit_length() - 1)
     heap = FractalHeap(
         address=at,
         id_length=u16(buffer, 5)[0],
         filters=filters,
         direct_blocks_checksummed=bool(buffer[9] & 2),
-        max_managed_size=u32(buffer, 10)[0],
+        max_managed_size=max_managed_size,
         huge_index_address=address(buffer, huge, sizes),
         table_width=u16(buffer, table)[0],
         starting_block_size=unsigned(buffer, table + 2, length),
-        max_direct_block_size=unsigned(buffer, table + 2 + length, length),
-        max_heap_bits=u16(buffer, table + 2 + 2 * length)[0],
+        max_direct_block_size=max_direct_block_size,
+        max_heap_bits=max_heap_bits,
         root_address=address(buffer, root, sizes),
         root_rows=u16(buffer, root + offset)[0],
         root_filtered_size=root_size,
         root_filter_mask=mask,
+        offset_size=(max_heap_bits + 7) // 8,
+        length_size=min((direct_bits + 7) // 8, encoded_size(max_managed_size)),
     )
     _check(heap)
     return heap
@@ -234,8 +232,7 @@ def check_direct_block(content: bytes, heap: FractalHeap, block: HeapBlock, size
         check_lookup3(rest, "fractal heap direct block", block.address)
 
 
-@dataclass(frozen=True, slots=True)
-class ManagedID:
+class ManagedID(NamedTuple):
     """Of an object in a direct block."""
 
     offset: int
@@ -260,21 +257,29 @@ class TinyID:
     data: bytes
 
 
-@bounded
 def decode_heap_id(raw: bytes, heap: FractalHeap, sizes: Sizes) -> ManagedID | HugeID | TinyID:
     """Decode the ID of an object in a fractal heap (III.G, Fractal Heap ID)."""
-    kind = raw[0] >> 4 & 3
-    if raw[0] >> 6:
-        raise CorruptFileError(f"fractal heap ID version {raw[0] >> 6}")
-    if kind == 0:
-        offset = unsigned(raw, 1, heap.offset_size)
-        return ManagedID(offset, unsigned(raw, 1 + heap.offset_size, heap.length_size))
+    kind = raw[0] if raw else 0xFF
+    if kind & 0xF0 == 0:
+        middle = 1 + heap.offset_size
+        end = middle + heap.length_size
+        if end > len(raw):
+            raise CorruptFileError("a fractal heap ID is cut off", at=heap.address)
+        return ManagedID(
+            int.from_bytes(raw[1:middle], "little"), int.from_bytes(raw[middle:end], "little")
+        )
+    return _unmanaged(raw, heap, sizes)
+
+
+@bounded
+def _unmanaged(raw: bytes, heap: FractalHeap, sizes: Sizes) -> HugeID | TinyID:
+    kind = raw[0] >> 4
     if kind == 2:
         if heap.id_length - 1 > 17:
             return TinyID(take(raw, 2, ((raw[0] & 15) << 8 | raw[1]) + 1))
         return TinyID(take(raw, 1, (raw[0] & 15) + 1))
     if kind != 1:
-        raise CorruptFileError(f"fractal heap ID type {kind}")
+        raise CorruptFileError(f"fractal heap ID version {kind >> 2}, type {kind & 3}")
     offset, length = sizes.offset, sizes.length
     direct = offset + length + (length + 4 if heap.filters else 0)
     if heap.id_length - 1 < direct:

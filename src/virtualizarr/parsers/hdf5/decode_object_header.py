@@ -8,7 +8,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
-from virtualizarr.parsers.hdf5.decode_fields import address, bounded, u32, unsigned
+from virtualizarr.parsers.hdf5.decode_fields import UNDEFINED, address, bounded, u32, unsigned
 from virtualizarr.parsers.hdf5.layout import Sizes
 
 SHARED = 0x02  # Header Message Flags, bit 1: the body says where the message is
@@ -147,12 +147,15 @@ def decode_messages_v2(
     return messages, continuations
 
 
-@bounded
 def _continuation(body: bytes, at: int, sizes: Sizes) -> tuple[int, int]:
-    start = address(body, 0, sizes)
-    if start is None:
+    middle = sizes.offset
+    end = middle + sizes.length
+    if end > len(body):
+        raise CorruptFileError("a continuation message is cut off", at=at)
+    start = int.from_bytes(body[:middle], "little")
+    if start == UNDEFINED[middle]:
         raise CorruptFileError("a continuation block has no address", at=at)
-    return start, unsigned(body, sizes.offset, sizes.length)
+    return start + sizes.base, int.from_bytes(body[middle:end], "little")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
 from virtualizarr.parsers.hdf5.decode_checksum import check_lookup3
@@ -163,7 +164,7 @@ def decode_cache_image_location(body: bytes, sizes: Sizes) -> tuple[int | None, 
 
 @bounded
 def decode_cache_image(buffer: bytes, sizes: Sizes) -> tuple[tuple[int, bytes], ...]:
-    """Decode a metadata cache image into (absolute address, bytes) of its entries."""
+    """Decode a metadata cache image into (absolute address, bytes) of its entries, by address."""
     signature(buffer, b"MDCI")
     check_lookup3(buffer, "metadata cache image", None)
     if buffer[4] != 0:
@@ -180,4 +181,8 @@ def decode_cache_image(buffer: bytes, sizes: Sizes) -> tuple[tuple[int, bytes], 
             raise CorruptFileError("an entry of the metadata cache image has no address")
         entries.append((where, take(buffer, at, size)))
         at += size
+    entries.sort()
+    for (start, content), (following, _) in pairwise(entries):
+        if start + len(content) > following:
+            raise CorruptFileError("entries of the metadata cache image overlap", at=following)
     return tuple(entries)

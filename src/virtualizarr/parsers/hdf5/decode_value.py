@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError, VirtualizeError
 from virtualizarr.parsers.hdf5.decode_fields import UNDEFINED, text
-from virtualizarr.parsers.hdf5.layout import Dataspace, DataspaceType, Sizes
+from virtualizarr.parsers.hdf5.layout import Dataspace, DataspaceType, Sizes, Superblock
 from virtualizarr.parsers.hdf5.layout_datatype import (
     Array,
     Compound,
@@ -29,18 +29,36 @@ from virtualizarr.parsers.hdf5.layout_datatype import (
 
 type Values = npt.NDArray[Any]
 
+_LEAST_BUDGET = 1 << 24  # bytes
+
 
 @dataclass(slots=True)
 class HeapObjects:
     """Global heap collections read so far; `wanted` gathers those that were missed.
 
-    `misses` counts the misses: a decoding during which it grew gave no value.
+    `misses` counts the misses: a decoding during which it grew gave no value. `budget` is how many
+    bytes may still be taken out (None: any number): many values that point to one large object
+    would otherwise fill the memory.
     """
 
     sizes: Sizes
+    budget: int | None
     collections: dict[int, dict[int, bytes] | VirtualizeError] = field(default_factory=dict)
     wanted: set[int] = field(default_factory=set)
     misses: int = 0
+
+    @classmethod
+    def of(cls, superblock: Superblock) -> HeapObjects:
+        """Return the yet unread heap objects of a file."""
+        end = superblock.end
+        return cls(superblock.sizes, None if end is None else _LEAST_BUDGET + 4 * end)
+
+    def spend(self, size: int) -> None:
+        """Raise CorruptFileError if with `size` more bytes the budget is exceeded."""
+        if self.budget is not None:
+            self.budget -= size
+            if self.budget < 0:
+                raise CorruptFileError("variable-length values take more bytes than the file has")
 
     def object(self, address: int, index: int) -> bytes | None:
         """Return an object's bytes; `address` is absolute. None: its collection is wanted."""
@@ -141,6 +159,7 @@ def _heap_bytes(
             f"in a heap object of {len(found)}",
             at=address + heaps.sizes.base,
         )
+    heaps.spend(length * datatype.base.size)
     return found, length
 
 

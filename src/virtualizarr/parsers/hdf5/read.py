@@ -54,7 +54,7 @@ def walk(superblock: Superblock, group: str = "/") -> Reading[Hierarchy]:
     """Return everything at and below `group`: objects, links, attributes with their values.
 
     Soft links on the way to `group` are followed. An object that cannot be decoded is in the result
-    as a BrokenObject; raises only if `group` itself cannot be reached or read.
+    as a BrokenObject, be it `group` itself; raises only if there is no way to `group`.
     """
     return through_cache_image(superblock, _walk(superblock, group))
 
@@ -205,7 +205,7 @@ def _read_values(
         if shape is None
         else Dataspace(DataspaceType.SIMPLE, shape, shape)
     )
-    heaps = HeapObjects(superblock.sizes)
+    heaps = HeapObjects.of(superblock)
     while True:
         misses = heaps.misses
         value = decode_value(datatype, dataspace, raw, heaps)
@@ -240,7 +240,7 @@ def _read_vlen(
 ) -> Reading[list[bytes]]:
     undefined = (1 << (8 * superblock.sizes.offset)) - 1
     present = (lengths != 0) & (addresses != 0) & (addresses != undefined)
-    heaps = HeapObjects(superblock.sizes)
+    heaps = HeapObjects.of(superblock)
     base = superblock.sizes.base
     heaps.wanted.update(int(at) + base for at in np.unique(addresses[present]).tolist())
     if heaps.wanted:
@@ -255,5 +255,6 @@ def _read_vlen(
                 f"a variable-length value of {size} bytes is longer than its heap object",
                 at=address + base,
             )
+        heaps.spend(size)
         values.append(found[:size])
     return values

@@ -125,7 +125,8 @@ def _block(superblock: Superblock, partial: _Partial, start: int, size: int) -> 
         raise CorruptFileError("an object header's continuation blocks form a loop", at=start)
     partial.seen.add(start)
     partial.bytes_seen += size
-    inside(superblock, 0, partial.bytes_seen, "an object header's continuation blocks")
+    if superblock.end is not None and partial.bytes_seen > superblock.end:
+        raise CorruptFileError("an object header's blocks overlap", at=partial.address)
     offset = start - partial.address
     if offset >= 0 and offset + size <= len(partial.window):
         _take(superblock, partial, start, partial.window[offset : offset + size])

@@ -36,6 +36,7 @@ class Found:
     types: frozenset[int]  # of its messages
     links: dict[str, Link] = field(default_factory=dict)
     attributes: list[Message] = field(default_factory=list)
+    attributes_unordered: bool = False  # they come in the order of a hash
     external_files: tuple[ExternalFile, ...] = ()
     error: VirtualizeError | None = None
 
@@ -110,7 +111,7 @@ def _read_outside(superblock: Superblock, each: Found, links_only: bool) -> Read
                 parts.append(_read_attributes(superblock, each, message))
             elif message.type == MessageType.EXTERNAL_FILES:
                 parts.append(_read_external(superblock, each, message))
-    yield from together(parts)
+    yield from parts[0] if len(parts) == 1 else together(parts)
 
 
 def _read_links(superblock: Superblock, each: Found) -> Reading[None]:
@@ -151,6 +152,7 @@ def _read_attributes(superblock: Superblock, each: Found, message: Message) -> R
     dense = yield from read_dense_attributes(superblock, storage)
     if storage.order_tracked:
         dense.sort(key=lambda attribute: attribute[0])
+    each.attributes_unordered = not storage.order_tracked
     each.attributes = [
         Message(int(MessageType.ATTRIBUTE), flags, body, message.at, order)
         for order, flags, body in dense

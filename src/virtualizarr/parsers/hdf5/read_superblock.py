@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
 from dataclasses import replace
 from typing import Any
 
@@ -124,39 +124,44 @@ def through_cache_image[T](superblock: Superblock, reading: Reading[T]) -> Readi
     return _patched(superblock.cache_image, reading) if superblock.cache_image else reading
 
 
-def _patched[T](image: tuple[tuple[int, bytes], ...], reading: Reading[T]) -> Reading[T]:
+type _Image = tuple[tuple[int, bytes], ...]
+
+
+def _patched[T](image: _Image, reading: Reading[T]) -> Reading[T]:
+    starts = [start for start, _ in image]
     try:
         requests = next(reading)
         while True:
             answers = yield requests
-            patched = [_patch(image, *pair) for pair in zip(requests, answers, strict=True)]
+            patched = [_patch(image, starts, *pair) for pair in zip(requests, answers, strict=True)]
             requests = reading.send(patched)
     except StopIteration as stop:
         result: T = stop.value
         return result
 
 
-def _patch(image: tuple[tuple[int, bytes], ...], request: Request, answer: Any) -> Any:
+def _patch(image: _Image, starts: list[int], request: Request, answer: Any) -> Any:
     if isinstance(request, ByteRange):
-        data = bytearray(answer)
-        for start, content in image:
-            _lay(data, request.start, request.stop, start, content)
-        return memoryview(bytes(data))
+        return memoryview(_laid(image, starts, request.start, request.stop, bytes(answer)))
     if isinstance(request, ByteBlocks):
         rows = np.array(answer)
         for i, first in enumerate(request.starts.tolist()):
-            row = bytearray(rows[i].tobytes())
-            for start, content in image:
-                _lay(row, first, first + request.size, start, content)
+            row = _laid(image, starts, first, first + request.size, rows[i].tobytes())
             rows[i] = np.frombuffer(row, np.uint8)
         return rows
     return answer
 
 
-def _lay(data: bytearray, first: int, last: int, start: int, content: Sequence[int]) -> None:
-    low, high = max(first, start), min(last, start + len(content))
-    if low >= high:
-        return
-    if high - first > len(data):
-        data.extend(bytes(high - first - len(data)))
-    data[low - first : high - first] = content[low - start : high - start]
+def _laid(image: _Image, starts: list[int], first: int, last: int, data: bytes) -> bytes:
+    """Return `data`, the bytes from `first` to `last`, under what the image has for them."""
+    low = max(0, bisect_right(starts, first) - 1)
+    entries = image[low : bisect_left(starts, last)]
+    if not entries:
+        return data
+    laid = bytearray(data)
+    for start, content in entries:
+        begin, end = max(first, start), min(last, start + len(content))
+        if begin < end:
+            laid.extend(bytes(max(0, end - first - len(laid))))
+            laid[begin - first : end - first] = content[begin - start : end - start]
+    return bytes(laid)

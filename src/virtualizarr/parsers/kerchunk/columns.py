@@ -95,8 +95,13 @@ def _ranges(
 
 
 def _whole_numbers(keys: Sequence[str], numbers: list[Any], what: str) -> npt.NDArray[np.uint64]:
-    if set(map(type, numbers)) == {int} and min(numbers) >= 0 and max(numbers) <= MAX_BYTE:
-        return np.array(numbers, np.uint64)
+    if set(map(type, numbers)) == {int}:
+        try:
+            column = np.array(numbers, np.int64)
+        except OverflowError:
+            column = np.full(1, -1, np.int64)
+        if column.min() >= 0:
+            return column.astype(np.uint64)
     for key, number in zip(keys, numbers, strict=True):
         if type(number) is not int or not 0 <= number <= MAX_BYTE:
             raise CorruptFileError(f"the {what} of a reference is {number!r:.80}", node=key)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import binascii
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,7 +75,7 @@ def references_of(document: Any) -> References:
             f"references are a JSON object, this is of type {type(document).__name__}"
         )
     if "version" not in document and not isinstance(document.get("refs"), Mapping):
-        return References(_checked_keys(document), Templates({}))
+        return References(document, Templates({}))
     version = document.get("version", 1)
     if version != 1 or isinstance(version, bool):
         raise UnsupportedFeatureError(f"references of version {version!r}; known are 0 and 1")
@@ -85,22 +85,21 @@ def references_of(document: Any) -> References:
         _part(document, "gen", list),
     )
     templates = Templates.from_document(named if named is not None else {})
-    given = _checked_keys(refs) if refs is not None else {}
+    given = refs if refs is not None else {}
     if not entries:
         return References(given, templates)
     return References({**given, **generated(entries, templates)}, templates)
 
 
-def metadata_documents(refs: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """Return the decoded Zarr metadata documents among the references, by key.
+def metadata_documents(
+    refs: Mapping[str, Any], keys: Iterable[str]
+) -> dict[str, Mapping[str, Any]]:
+    """Return the decoded Zarr metadata documents that have these keys, by key.
 
     Those of a `.zmetadata` are taken where the key itself is absent. Raises CorruptFileError for
     documents that are not JSON objects, and where `.zmetadata` contradicts what it consolidates.
     """
-    keys = [key for key in refs if not key[-1:].isdigit() and key.endswith(METADATA_NAMES)]
-    documents = {
-        key: _metadata(key, refs[key]) for key in keys if key.rpartition("/")[2] in METADATA_NAMES
-    }
+    documents = {key: _metadata(key, refs[key]) for key in keys}
     consolidated = documents.pop(".zmetadata", {}).get("metadata", {})
     if not isinstance(consolidated, Mapping):
         raise CorruptFileError("the consolidated metadata are malformed", node=".zmetadata")
@@ -142,9 +141,3 @@ def _part(document: Mapping[str, Any], name: str, kind: Any) -> Any:
     if part is not None and not isinstance(part, kind):
         raise CorruptFileError(f"{name!r} is of type {type(part).__name__}")
     return part
-
-
-def _checked_keys(refs: Mapping[Any, Any]) -> Mapping[str, Any]:
-    if set(map(type, refs)) - {str}:
-        raise CorruptFileError("a key of the references is not text")
-    return refs

@@ -11,7 +11,14 @@ from virtualizarr.model import ArrayMetadata, ManifestArray, ManifestGroup
 from virtualizarr.model.cf_fill import decode_cf_fill
 from virtualizarr.parsers.kerchunk.columns import Sizes, manifest_of
 from virtualizarr.parsers.kerchunk.document import References, metadata_documents
-from virtualizarr.parsers.kerchunk.keys import KeyForm, keys_by_array, paths_of, positions
+from virtualizarr.parsers.kerchunk.keys import (
+    KeyForm,
+    KeyTable,
+    Runs,
+    paths_of,
+    positions,
+    runs_by_array,
+)
 from virtualizarr.parsers.kerchunk.zarr2 import metadata_from_v2, separator_of
 
 ROOT_ARRAY_NAME = "data"
@@ -38,11 +45,13 @@ def build_tree(
     naming the key or the array.
     """
     refs = references.refs
-    documents = metadata_documents(refs)
+    table = KeyTable.of(refs)
+    described = table.metadata_keys()
+    documents = metadata_documents(refs, [table.names[i] for i in described])
     v3 = _v3_arrays(documents)
     paths = dict.fromkeys([*paths_of(documents, ".zarray"), *v3])
-    keys = [key for key in refs if key not in documents and key != ".zmetadata"]
-    owned = keys_by_array(keys, paths)
+    owned = runs_by_array(table, described, paths)
+    every = list(refs.values())
     expanded: dict[str, str] = {}
 
     def resolve_template(text: str) -> str:
@@ -56,16 +65,22 @@ def build_tree(
             continue
         try:
             metadata, form = _described(path, documents, is_v3=path in v3)
-            own = owned.get(path, [])
-            values = [refs[key] for key in own]
-            places = positions(own, form, metadata.grid_shape)
+            runs = owned.get(path, [])
+            keys, values = _joined(table.names, runs), _joined(every, runs)
+            places = positions(keys, table.lines(runs), form, metadata.grid_shape)
             manifest = manifest_of(
-                own, values, places, metadata.grid_shape, resolve_template, sizes
+                keys, values, places, metadata.grid_shape, resolve_template, sizes
             )
             arrays[path] = ManifestArray(metadata, manifest)
         except VirtualizeError as error:
             raise error.located(node=path) from error.__cause__
     return _grown(arrays, _group_attributes(documents), selection.path)
+
+
+def _joined[T](items: Sequence[T], runs: Runs) -> Sequence[T]:
+    if len(runs) == 1:
+        return items[slice(*runs[0])]
+    return [item for begin, end in runs for item in items[begin:end]]
 
 
 def _v3_arrays(documents: Documents) -> dict[str, None]:

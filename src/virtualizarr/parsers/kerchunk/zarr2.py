@@ -23,7 +23,7 @@ from virtualizarr.model.metadata import CodecJson, serializer_of
 
 DIMENSIONS_KEY = "_ARRAY_DIMENSIONS"
 STORAGE_FILL_KEY = "storage_fill_value"
-_SIMPLE = re.compile(r"[<>|][bifcmMSUV]\d{1,9}(\[\d*[A-Za-zμ]+\])?")
+_SIMPLE = re.compile(r"[<>|][biufcmMSUV]\d{1,9}(\[\d*[A-Za-zμ]+\])?")
 _OBJECT_TYPES: dict[str, np.dtype[Any]] = {
     "vlen-utf8": np.dtypes.StringDType(),
     "vlen-bytes": np.dtype(object),

@@ -36,8 +36,8 @@ class Documents:
     """The two documents of an array, and how its chunks lie in them.
 
     `configs` are the numcodecs configurations in the order in which they encode; `stored` is the
-    numpy dtype in stored byte order, `reversed_axes` is the v2 order "F". `missing_reads_right` says
-    whether a reader of the documents takes missing chunks for the array's fill value.
+    numpy dtype in stored byte order, `reversed_axes` is the v2 order "F". Readers of the
+    documents take missing chunks for the array's fill value if `missing_reads_right`.
     """
 
     zarray: Mapping[str, Json]
@@ -52,7 +52,8 @@ class Documents:
 def documents_of(metadata: ArrayMetadata) -> Documents:
     """Return the documents of an array.
 
-    A `_FillValue` that no value of an integer array can equal masks nothing and is left out. Raises UnsupportedFeatureError for what Zarr v2 cannot hold, saying what can.
+    A `_FillValue` that no value of an integer array can equal masks nothing and is left out.
+    Raises UnsupportedFeatureError for what Zarr v2 cannot hold, saying what can.
     """
     grid = metadata.chunk_grid
     if not isinstance(grid, RegularGrid):

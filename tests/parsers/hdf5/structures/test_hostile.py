@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import struct
+import sys
 import time
 import tracemalloc
 from contextlib import suppress
@@ -51,6 +52,15 @@ def victim(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return path.read_bytes()
 
 
+@pytest.fixture(params=["checked", "unchecked"])
+def checksums(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run a test twice: without checksums, mutants get deeper into the decoders."""
+    if request.param == "unchecked":
+        for name, module in list(sys.modules.items()):
+            if name.startswith("virtualizarr.parsers.hdf5.") and hasattr(module, "check_lookup3"):
+                monkeypatch.setattr(module, "check_lookup3", lambda *_: None)
+
+
 def survive(data: bytes) -> None:
     """Walk `data`: it may fail, but only as we say, in bounded time."""
     start = time.monotonic()
@@ -66,6 +76,7 @@ def resealed(data: bytearray) -> bytes:
     return bytes(data)
 
 
+@pytest.mark.usefixtures("checksums")
 def test_flipped_bytes(victim: bytes) -> None:
     dice = random.Random(1)
     for _ in range(MUTANTS):
@@ -77,6 +88,7 @@ def test_flipped_bytes(victim: bytes) -> None:
         survive(resealed(data))
 
 
+@pytest.mark.usefixtures("checksums")
 def test_spliced_numbers(victim: bytes) -> None:
     dice = random.Random(2)
     for _ in range(MUTANTS):
@@ -134,6 +146,24 @@ def test_declared_sizes_cost_nothing(size: int) -> None:
     assert isinstance(hierarchy.root, BrokenObject)
     assert "passes the end" in str(hierarchy.root.error)
     assert peak < 2**20
+
+
+def test_one_large_text_pointed_to_by_many(tmp_path: Path) -> None:
+    path = tmp_path / "file.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs.create("texts", ["x" * 1_000_000] + ["y"] * 3000, dtype=h5py.string_dtype())
+    data = bytearray(path.read_bytes())
+    at = data.index((1_000_000).to_bytes(4, "little"), 96)  # its length, in the attribute
+    while data[at + 12 : at + 16] != b"\1\0\0\0":
+        at = data.index((1_000_000).to_bytes(4, "little"), at + 1)
+    data[at : at + 16 * 3001] = data[at : at + 16] * 3001
+    tracemalloc.start()
+    hierarchy = opened(bytes(data))[1]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert isinstance(hierarchy.root, BrokenObject)
+    assert "more bytes than the file has" in str(hierarchy.root.error)
+    assert peak < 2**26
 
 
 @pytest.mark.parametrize("libver", ["earliest", "latest"])

@@ -289,6 +289,13 @@ def test_nested_too_deep() -> None:
         decode_datatype(sequence * 40 + b"\x10\x08\0\0\4\0\0\0\0\0\x20\0")
 
 
+def test_members_need_names() -> None:
+    body = h5py.h5t.py_create(np.dtype([("a", "<i4"), ("b", "<i4")])).encode()[2:]
+    for name in (b"\0", b"b"):
+        with pytest.raises(CorruptFileError, match="name"):
+            decode_datatype(body.replace(b"a\0", name + b"\0"))
+
+
 def test_cut_off_everywhere() -> None:
     made = h5py.h5t.py_create(np.dtype([("a", "<i4"), ("b", "S5", (2, 3))]), logical=True)
     body = made.encode()[2:]

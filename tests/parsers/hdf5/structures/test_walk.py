@@ -36,15 +36,22 @@ def agree(path: Path) -> None:
     assert differences(hierarchy, view(str(path))) == []
 
 
-def property_list(**settings: tuple[int, ...]) -> h5py.h5p.PropFCID:
-    """Return a file creation property list with settings that h5py does not wrap."""
+def libhdf5() -> ctypes.CDLL:
+    """Return the library inside h5py, for what h5py does not wrap."""
     folder = Path(h5py.__file__).parent.parent / "h5py.libs"
     library = next(iter(folder.glob("libhdf5-*.so*")), None)
     if library is None:
         pytest.skip("this h5py does not carry its own libhdf5")
-    created = h5py.h5p.create(h5py.h5p.FILE_CREATE)
+    return ctypes.CDLL(str(library))
+
+
+def property_list(
+    kind: h5py.h5p.PropClassID = h5py.h5p.FILE_CREATE, **settings: tuple[int, ...]
+) -> h5py.h5p.PropInstanceID:
+    """Return a property list of class `kind` with settings that h5py does not wrap."""
+    created = h5py.h5p.create(kind)
     for name, values in settings.items():
-        function = getattr(ctypes.CDLL(str(library)), "H5Pset_" + name.rstrip("_"))
+        function = getattr(libhdf5(), "H5Pset_" + name.rstrip("_"))
         function.argtypes = [ctypes.c_int64, *[ctypes.c_uint] * len(values)]
         assert function(created.id, *values) >= 0
     return created
@@ -145,6 +152,28 @@ def test_many_links(tmp_path: Path, count: int, libver: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("count", [20, 400, 2000])
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {"deflate": (6,)},
+        {"fletcher32": (), "deflate": (1,)},
+    ],
+)
+def test_filtered_heap(tmp_path: Path, count: int, filters: dict[str, tuple[int, ...]]) -> None:
+    path = tmp_path / "file.h5"
+    created = property_list(h5py.h5p.GROUP_CREATE, **filters)
+    with h5py.File(path, "w", libver="latest") as file:
+        group = h5py.Group(h5py.h5g.create(file.id, b"many", gcpl=created))
+        for i in range(count):
+            group[f"a name that is often repeated {i}"] = h5py.SoftLink(f"/{i}")
+    agree(path)
+    _, hierarchy, _ = opened(path.read_bytes())
+    many = resolve(hierarchy, "/many")
+    assert isinstance(many, Group)
+    assert len(many.links) == count
+
+
 @pytest.mark.parametrize("count", [3, 30])
 def test_order_of_creation(tmp_path: Path, count: int) -> None:
     path = tmp_path / "file.h5"
@@ -171,7 +200,14 @@ def test_many_and_large_attributes(tmp_path: Path, libver: Any) -> None:
         if libver != "earliest":
             data.attrs["huge"] = np.arange(20_000)
             data.attrs["large"] = np.arange(5_000, dtype="u1")
+        names = list(data.attrs)
     agree(path)
+    _, hierarchy, _ = opened(path.read_bytes())
+    data = resolve(hierarchy, "data")
+    assert isinstance(data, Dataset)
+    assert sorted(data.attributes) == names
+    if libver != "earliest":
+        assert list(data.attributes) == names
 
 
 @pytest.mark.parametrize("libver", ["earliest", "latest"])
@@ -194,6 +230,34 @@ def test_shared_messages(tmp_path: Path, libver: str, cutoffs: tuple[int, int]) 
             data = file.create_dataset(f"shared {i}", shape=(3, 4), dtype="f4", fillvalue=i % 3)
             for j in range(12):
                 data.attrs[f"attribute {j}"] = "the same text in all of them"
+    agree(path)
+
+
+class CacheImageConfig(ctypes.Structure):
+    """H5AC_cache_image_config_t."""
+
+    _fields_ = (
+        ("version", ctypes.c_int),
+        ("generate_image", ctypes.c_bool),
+        ("save_resize_status", ctypes.c_bool),
+        ("entry_ageout", ctypes.c_int),
+    )
+
+
+def test_metadata_cache_image(tmp_path: Path) -> None:
+    path = tmp_path / "file.h5"
+    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    access.set_libver_bounds(h5py.h5f.LIBVER_LATEST, h5py.h5f.LIBVER_LATEST)
+    config = CacheImageConfig(1, True, False, -1)
+    function = libhdf5().H5Pset_mdc_image_config
+    function.argtypes = [ctypes.c_int64, ctypes.c_void_p]
+    assert function(access.id, ctypes.addressof(config)) >= 0
+    with h5py.File(h5py.h5f.create(str(path).encode(), fapl=access)) as file:
+        for i in range(5):
+            group = file.create_group(f"group {i}")
+            group.create_dataset("data", data=np.arange(i)).attrs["number"] = i
+    superblock, _, _ = opened(path.read_bytes())
+    assert len(superblock.cache_image) > 5
     agree(path)
 
 

@@ -20,7 +20,7 @@ from virtualizarr.parsers.hdf5.convert.external import read_external
 from virtualizarr.parsers.hdf5.convert.pipeline import codecs_for, pipeline_of
 from virtualizarr.parsers.hdf5.convert.strings import read_strings
 from virtualizarr.parsers.hdf5.convert.virtual import read_virtual
-from virtualizarr.parsers.hdf5.index import read_chunk_index
+from virtualizarr.parsers.hdf5.index import ChunkIndex, read_chunk_index
 from virtualizarr.parsers.hdf5.layout import (
     ChunkedLayout,
     CompactLayout,
@@ -32,13 +32,16 @@ from virtualizarr.parsers.hdf5.layout import (
 from virtualizarr.parsers.hdf5.read import through_cache_image
 from virtualizarr.source.reading import Reading
 
+SMALL = 4096
+"""Chunk grids up to which a column of zeros costs less than a view that repeats one."""
+
 
 def read_array(file: OpenFile, dataset: Dataset) -> Reading[ManifestArray]:
     """Return a dataset's storage as an array without attributes and dimension names.
 
     An array datatype's axes trail the dataset's own. A dataset with a null dataspace, which holds
-    no element, is an array of shape `(0,)`. Raises UnsupportedFeatureError for what Zarr cannot hold,
-    CorruptFileError for what does not fit together.
+    no element, is an array of shape `(0,)`. Raises UnsupportedFeatureError for what Zarr cannot
+    hold, CorruptFileError for what does not fit together.
     """
     element = element_of(dataset.datatype)
     if element.in_heap:
@@ -55,7 +58,7 @@ def read_array(file: OpenFile, dataset: Dataset) -> Reading[ManifestArray]:
         case ChunkedLayout():
             return (yield from _read_chunked(file, dataset, element, dataset.layout))
         case VirtualLayout():
-            return (yield from read_virtual(file, dataset, element, dataset.layout))
+            return (yield from read_virtual(file, dataset, element, dataset.layout, read_array))
 
 
 def _compact(dataset: Dataset, element: Element, layout: CompactLayout) -> ManifestArray:
@@ -91,6 +94,20 @@ def _contiguous(
     )
 
 
+def manifest_of(index: ChunkIndex, grid: tuple[int, ...], file: OpenFile) -> ChunkManifest:
+    """Return the chunks of an index over its grid; those without a row are missing."""
+    count, cell, size = len(index), index.cell, index.size
+    whole = 0 < count <= SMALL and count == prod(grid) and any(size.strides)
+    if whole and (count == 1 or bool((cell[1:] > cell[:-1]).all())) and int(size.max()) < 2**32:
+        return ChunkManifest.from_columns(
+            (file.location,),
+            np.zeros(grid, np.uint32),
+            index.address.reshape(grid),
+            size.astype(np.uint32).reshape(grid),
+        )
+    return ChunkManifest.from_rows(grid, file.location, cell, index.address, size, file.size)
+
+
 def _read_chunked(
     file: OpenFile, dataset: Dataset, element: Element, layout: ChunkedLayout
 ) -> Reading[ManifestArray]:
@@ -112,13 +129,6 @@ def _read_chunked(
             file.size,
         ),
     )
-    whole = prod(layout.chunk_shape) * datatype.size
-    if not dataset.filters and len(index) and bool((index.size != np.uint64(whole)).any()):
-        row = int((index.size != np.uint64(whole)).argmax())
-        raise CorruptFileError(
-            f"an unfiltered chunk of {int(index.size[row])} bytes, {whole} are declared",
-            at=int(index.address[row]),
-        )
     grid = tuple(-(-n // c) for n, c in zip(space.shape, layout.chunk_shape, strict=True))
     return array_of(
         dataset,
@@ -126,7 +136,5 @@ def _read_chunked(
         shape=space.shape,
         chunk_shape=layout.chunk_shape,
         codecs=codecs_for(pipeline, index),
-        manifest=ChunkManifest.from_rows(
-            grid, file.location, index.cell, index.address, index.size, file.size
-        ),
+        manifest=manifest_of(index, grid, file),
     )

@@ -1,8 +1,8 @@
 """Links: what stands under each name of a group.
 
 As in h5py, soft and external links are followed, an object may stand under several names, and a
-link that leads nowhere shows nothing. A link to a group that holds the link would never end, so it is
-left out: all below it is shown above. User-defined links cannot be followed.
+link that leads nowhere shows nothing. A link to a group that holds the link would never end, so
+it is left out: all below it is shown above. User-defined links cannot be followed.
 """
 
 from __future__ import annotations

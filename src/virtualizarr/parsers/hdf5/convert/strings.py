@@ -1,7 +1,8 @@
 """Variable-length strings: their values lie in global heaps, so they are read and kept inline.
 
 Each chunk of the dataset becomes an inline chunk encoded as `vlen-utf8`; a dataset that is not
-chunked becomes one. A chunk that was never written stays missing, with the empty string as fill value.
+chunked becomes one. A chunk that was never written stays missing, with the fill value, which is
+the empty string where the file gives none.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from virtualizarr.errors import UnsupportedFeatureError
-from virtualizarr.model import MISSING, ChunkManifest, ManifestArray
+from virtualizarr.model import MISSING, ArrayMetadata, ChunkManifest, ManifestArray
 from virtualizarr.parsers.hdf5.convert.attributes import convert_attributes
 from virtualizarr.parsers.hdf5.convert.context import OpenFile
 from virtualizarr.parsers.hdf5.convert.dimensions import Dimensions, Scale
@@ -31,13 +31,22 @@ def variable_of(
     named = dimensions.scales_of(dataset)
     lengthened = _lengthened(storage, dataset, named)
     extra = len(storage.shape) - len(named)
-    grows = [n is None for n in dataset.dataspace.max_shape] + [False] * extra
+    grows = [n is None for n in dataset.dataspace.max_shape]
     grows += [False] * (len(storage.shape) - len(grows))
     names = dimensions.complete(group, lengthened.shape, [*named, *[None] * extra], grows)
     attributes = convert_attributes(dataset.attributes, file.paths)
     if isinstance(dataset.datatype, Enumerated) and not dataset.datatype.is_boolean:
         attributes = {**_flags(dataset.datatype), **attributes}
-    metadata = lengthened.metadata.replace(attributes=attributes, dimension_names=names)
+    stored = lengthened.metadata
+    metadata = ArrayMetadata(
+        stored.shape,
+        stored.data_type,
+        stored.chunk_grid,
+        stored.codecs,
+        stored.fill_value,
+        attributes,
+        names,
+    )
     return ManifestArray(metadata, lengthened.manifest)
 
 

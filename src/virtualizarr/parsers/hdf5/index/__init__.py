@@ -2,7 +2,7 @@
 
 Every index becomes the same few columns, one row per allocated chunk, read one level per round and
 decoded by whole levels: B-trees of version 1 and 2, single chunk, implicit, fixed and extensible
-arrays. The checksums of nodes are not verified.
+arrays. Every checksum is verified; B-trees of version 1 have none.
 """
 
 from __future__ import annotations

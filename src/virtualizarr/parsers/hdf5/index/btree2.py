@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from virtualizarr.errors import CorruptFileError
+from virtualizarr.parsers.hdf5.decode_checksum import check_lookup3
 from virtualizarr.parsers.hdf5.index.bounds import (
     Bytes2D,
     check_budget,
@@ -17,6 +18,7 @@ from virtualizarr.parsers.hdf5.index.bounds import (
     whole_nodes,
 )
 from virtualizarr.parsers.hdf5.index.bytes_near import read_header
+from virtualizarr.parsers.hdf5.index.checksums import CHECKSUM, check_sums_at
 from virtualizarr.parsers.hdf5.index.columns import (
     ChunkedStorage,
     ElementFormat,
@@ -31,7 +33,6 @@ from virtualizarr.source.reading import Reading
 _HEADER = "a version 2 B-tree header"
 _NODE = "a version 2 B-tree node"
 _PREFIX = 6  # signature, version, type
-_CHECKSUM = 4
 _MAX_DEPTH = 32  # an inner node has two children or more, so no file holds a deeper tree
 
 
@@ -69,7 +70,7 @@ def encoded_width(largest: int) -> int:
 
 def level_formats(header: BTree2Header, offset_size: int, at: int) -> list[LevelFormat]:
     """The formats of all levels, leaves first. Raises CorruptFileError if a node holds nothing."""
-    room = header.node_size - _PREFIX - _CHECKSUM
+    room = header.node_size - _PREFIX - CHECKSUM
     most = room // header.record_size if header.record_size else 0
     levels = [LevelFormat(most, most, 0, 0)]
     records_width = encoded_width(most)
@@ -90,6 +91,7 @@ def decode_header(buffer: memoryview, storage: ChunkedStorage) -> BTree2Header:
     at, sizes = storage.address, storage.sizes
     if buffer[:6] != b"BTHD\x00" + bytes([11 if storage.filtered else 10]):
         raise CorruptFileError(f"{_HEADER} begins with {bytes(buffer[:6])!r}", at=at)
+    check_lookup3(bytes(buffer), _HEADER, at)
     cut = 16 + sizes.offset
     raw = int.from_bytes(buffer[16:cut], "little")
     header = BTree2Header(
@@ -109,7 +111,7 @@ def decode_header(buffer: memoryview, storage: ChunkedStorage) -> BTree2Header:
 def read_btree2(storage: ChunkedStorage) -> Reading[IndexRows]:
     """Read header, then the tree level by level: depth + 2 rounds."""
     sizes = storage.sizes
-    size = 16 + sizes.offset + 2 + sizes.length + _CHECKSUM
+    size = 16 + sizes.offset + 2 + sizes.length + CHECKSUM
     window = yield from read_header(storage.address, size, storage.file_size, _HEADER)
     header = decode_header(window.buffer[:size], storage)
     rank = len(storage.grid.counts)
@@ -142,7 +144,8 @@ def _read_levels(
         (nodes,) = yield [request]
         signature = b"BTIN" if depth else b"BTLF"
         check_prefix(nodes, signature + bytes([0, header.type]), starts, _NODE)
-        _check_used(used, starts, levels[depth], nodes.shape[1], header, storage)
+        ends = _ends(used, starts, levels[depth], nodes.shape[1], header, storage)
+        check_sums_at(ends, nodes, starts, _NODE)
         found.append((nodes, used))
         if depth > 0:
             starts, used = decode_children(nodes, used, header, levels[depth], storage)
@@ -155,23 +158,26 @@ def _read_levels(
     return found
 
 
-def _check_used(
+def _ends(
     used: Int64s,
     starts: Int64s,
     level: LevelFormat,
     present: int,
     header: BTree2Header,
     storage: ChunkedStorage,
-) -> None:
-    """Raise CorruptFileError unless every node's records (and child pointers) fit and are there."""
+) -> Int64s:
+    """Where each node's checksum stands: after its last record, or child pointer if it has any.
+
+    Raises CorruptFileError unless all that fits into a node and is there.
+    """
     inner = level.child_records_width > 0
     pointer = (
         storage.sizes.offset + level.child_records_width + level.child_total_width if inner else 0
     )
     ends = _PREFIX + used * header.record_size + (used + 1) * pointer
-    wrong = (used > level.max_records) | (used < 1) | (ends > present)
+    wrong = (used > level.max_records) | (used < 1) | (ends + CHECKSUM > present)
     if storage.file_size is not None:
-        wrong |= starts + ends > storage.file_size
+        wrong |= starts + ends + CHECKSUM > storage.file_size
     if wrong.any():
         row = int(wrong.argmax())
         raise CorruptFileError(
@@ -179,6 +185,7 @@ def _check_used(
             "as many as the file holds",
             at=int(starts[row]),
         )
+    return ends
 
 
 def decode_records(nodes: Bytes2D, used: Int64s, form: ElementFormat) -> npt.NDArray[np.void]:

@@ -20,6 +20,7 @@ from virtualizarr.parsers.hdf5.index.bounds import (
     node_addresses,
 )
 from virtualizarr.parsers.hdf5.index.bytes_near import read_header, read_part
+from virtualizarr.parsers.hdf5.index.checksums import CHECKSUM, check_sums
 from virtualizarr.parsers.hdf5.index.columns import ChunkedStorage, ElementFormat, IndexRows
 from virtualizarr.parsers.hdf5.index.extensible_array_header import (
     HEADER,
@@ -34,7 +35,7 @@ from virtualizarr.source.reading import Reading
 _INDEX_BLOCK = "an extensible array index block"
 _SUPER_BLOCK = "an extensible array super block"
 _DATA_BLOCK = "an extensible array data block"
-_CHECKSUM = 4
+_PAGE = "a page of an extensible array"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +57,7 @@ def read_extensible_array(storage: ChunkedStorage) -> Reading[IndexRows]:
             f"an extensible array indexes a dataset with {len(unlimited)} unlimited dimensions",
             at=storage.address,
         )
-    size = 12 + 6 * sizes.length + sizes.offset + _CHECKSUM
+    size = 12 + 6 * sizes.length + sizes.offset + CHECKSUM
     window = yield from read_header(storage.address, size, file_size, HEADER)
     header = decode_header(window.buffer[:size], storage)
     form = ElementFormat.of(header.element_size, storage.filtered, sizes, storage.address)
@@ -70,14 +71,16 @@ def read_extensible_array(storage: ChunkedStorage) -> Reading[IndexRows]:
     index_block = yield from read_part(
         window,
         header.index_block_address,
-        len(prefix) + inline + pointers * sizes.offset,
+        len(prefix) + inline + pointers * sizes.offset + CHECKSUM,
         file_size,
         _INDEX_BLOCK,
     )
     row = np.frombuffer(index_block, np.uint8)[None, :]
-    check_prefix(row, prefix, np.array([header.index_block_address]), _INDEX_BLOCK)
+    starts = np.array([header.index_block_address], np.int64)
+    check_prefix(row, prefix, starts, _INDEX_BLOCK)
+    check_sums(row, starts, _INDEX_BLOCK)
     pages = [Pages(np.zeros(1, np.int64), row[:, len(prefix) : len(prefix) + inline])]
-    raw = decode_addresses(row[0, len(prefix) + inline :], sizes.offset)
+    raw = decode_addresses(row[0, len(prefix) + inline : -CHECKSUM], sizes.offset)
     super_raw = raw[len(raw) - (len(blocks) - direct) :]
     near = _direct_blocks(raw, blocks[:direct], storage)
     further = yield from _read_super_blocks(super_raw, blocks[direct:], near, header, storage)
@@ -176,10 +179,10 @@ def _block_offset_size(header: ExtensibleArrayHeader) -> int:
 def _super_block_size(
     header: ExtensibleArrayHeader, block: SuperBlock, storage: ChunkedStorage
 ) -> int:
-    """Bytes of a super block without its checksum."""
+    """Bytes of a super block."""
     width = storage.sizes.offset
     head = 6 + width + _block_offset_size(header)
-    return head + _bitmap_size(header, block) + block.data_blocks * width
+    return head + _bitmap_size(header, block) + block.data_blocks * width + CHECKSUM
 
 
 def _decode_super_block(
@@ -196,7 +199,9 @@ def _decode_super_block(
     """
     row = np.frombuffer(buffer, np.uint8)
     prefix = block_prefix(b"EASB", storage)
-    check_prefix(row[None, :], prefix, np.array([at]), _SUPER_BLOCK)
+    starts = np.array([at], np.int64)
+    check_prefix(row[None, :], prefix, starts, _SUPER_BLOCK)
+    check_sums(row[None, :], starts, _SUPER_BLOCK)
     head = len(prefix) + _block_offset_size(header)
     bitmap_end = head + _bitmap_size(header, block)
     pages = header.pages(block)
@@ -204,13 +209,13 @@ def _decode_super_block(
     if pages:
         bits = np.unpackbits(row[head:bitmap_end])[: block.data_blocks * pages]
         initialised = bits.reshape(block.data_blocks, pages).astype(np.bool_)
-    raw = decode_addresses(row[bitmap_end:], storage.sizes.offset)
+    raw = decode_addresses(row[bitmap_end:-CHECKSUM], storage.sizes.offset)
     return _data_blocks(raw, block, initialised, storage)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Wanted:
-    """A request for data blocks or pages; their elements follow `head` bytes.
+    """A request for data blocks or pages: `head` bytes, elements, checksum.
 
     `positions` None: only the beginnings of paged data blocks, to be checked.
     """
@@ -220,9 +225,13 @@ class _Wanted:
     head: int
 
     def pages(self, rows: Bytes2D, prefix: bytes) -> list[Pages]:
+        what = _DATA_BLOCK if self.head else _PAGE
         if self.head:
-            check_prefix(rows, prefix, self.request.starts, _DATA_BLOCK)
-        return [] if self.positions is None else [Pages(self.positions, rows[:, self.head :])]
+            check_prefix(rows, prefix, self.request.starts, what)
+        check_sums(rows, self.request.starts, what)
+        if self.positions is None:
+            return []
+        return [Pages(self.positions, rows[:, self.head : -CHECKSUM])]
 
 
 def _wanted(
@@ -235,15 +244,15 @@ def _wanted(
         if len(blocks.starts) == 0:
             continue
         if blocks.initialised is None:
-            size = head + blocks.entries * header.element_size
+            size = head + blocks.entries * header.element_size + CHECKSUM
             wanted.append(_Wanted(ByteBlocks(blocks.starts, size), blocks.positions, head))
             continue
-        wanted.append(_Wanted(ByteBlocks(blocks.starts, head), None, head))
+        wanted.append(_Wanted(ByteBlocks(blocks.starts, head + CHECKSUM), None, head))
         block, page = np.nonzero(blocks.initialised)
-        size = header.page_entries * header.element_size
-        last = int(page.max(initial=0)) * (size + _CHECKSUM)
+        size = header.page_entries * header.element_size + CHECKSUM
+        last = int(page.max(initial=0)) * size
         check_extent(int(blocks.starts.max()), last, storage.file_size, _DATA_BLOCK)
-        starts = blocks.starts[block] + head + _CHECKSUM + page * (size + _CHECKSUM)
+        starts = blocks.starts[block] + head + CHECKSUM + page * size
         positions = blocks.positions[block] + page * header.page_entries
         wanted.append(_Wanted(ByteBlocks(starts, size), positions, 0))
     for one in wanted:

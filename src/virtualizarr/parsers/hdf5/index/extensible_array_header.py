@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
+from virtualizarr.parsers.hdf5.decode_checksum import check_lookup3
 from virtualizarr.parsers.hdf5.index.columns import ChunkedStorage
 
 HEADER = "an extensible array header"
@@ -64,6 +65,7 @@ def decode_header(buffer: memoryview, storage: ChunkedStorage) -> ExtensibleArra
     at, sizes = storage.address, storage.sizes
     if buffer[:6] != b"EAHD\x00" + bytes([storage.filtered]):
         raise CorruptFileError(f"{HEADER} begins with {bytes(buffer[:6])!r}", at=at)
+    check_lookup3(bytes(buffer), HEADER, at)
     cut = 12 + 6 * sizes.length
     raw = int.from_bytes(buffer[cut : cut + sizes.offset], "little")
     address = None if raw == (1 << 8 * sizes.offset) - 1 else raw + sizes.base

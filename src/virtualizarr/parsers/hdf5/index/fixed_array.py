@@ -8,21 +8,24 @@ from dataclasses import dataclass
 import numpy as np
 
 from virtualizarr.errors import CorruptFileError
+from virtualizarr.parsers.hdf5.decode_checksum import check_lookup3
 from virtualizarr.parsers.hdf5.index.array_elements import Pages, rows_of_pages
 from virtualizarr.parsers.hdf5.index.bounds import (
+    Bytes2D,
     check_blocks,
     check_budget,
     check_extent,
     check_prefix,
 )
 from virtualizarr.parsers.hdf5.index.bytes_near import Window, read_header, read_part
+from virtualizarr.parsers.hdf5.index.checksums import CHECKSUM, check_sums
 from virtualizarr.parsers.hdf5.index.columns import ChunkedStorage, ElementFormat, IndexRows
 from virtualizarr.source.ranges import ByteBlocks
 from virtualizarr.source.reading import Reading
 
 _HEADER = "a fixed array header"
 _DATA_BLOCK = "a fixed array data block"
-_CHECKSUM = 4
+_PAGE = "a fixed array page"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ def decode_header(buffer: memoryview, storage: ChunkedStorage) -> FixedArrayHead
     at, sizes = storage.address, storage.sizes
     if buffer[:6] != b"FAHD\x00" + bytes([storage.filtered]):
         raise CorruptFileError(f"{_HEADER} begins with {bytes(buffer[:6])!r}", at=at)
+    check_lookup3(bytes(buffer), _HEADER, at)
     cut = 8 + sizes.length
     entries = int.from_bytes(buffer[8:cut], "little")
     raw = int.from_bytes(buffer[cut : cut + sizes.offset], "little")
@@ -68,7 +72,7 @@ def decode_header(buffer: memoryview, storage: ChunkedStorage) -> FixedArrayHead
 def read_fixed_array(storage: ChunkedStorage) -> Reading[IndexRows]:
     """Read header, data block and, if it is paged, its pages: one to three rounds."""
     sizes = storage.sizes
-    size = 8 + sizes.length + sizes.offset + _CHECKSUM
+    size = 8 + sizes.length + sizes.offset + CHECKSUM
     window = yield from read_header(storage.address, size, storage.file_size, _HEADER)
     header = decode_header(window.buffer[:size], storage)
     form = ElementFormat.of(header.entry_size, storage.filtered, sizes, storage.address)
@@ -87,15 +91,22 @@ def data_block_prefix(storage: ChunkedStorage) -> bytes:
     return b"FADB\x00" + bytes([storage.filtered]) + owner
 
 
+def _check_data_block(row: Bytes2D, prefix: bytes, address: int) -> None:
+    """Check a data block, or what a paged one has before its pages."""
+    starts = np.array([address], np.int64)
+    check_prefix(row, prefix, starts, _DATA_BLOCK)
+    check_sums(row, starts, _DATA_BLOCK)
+
+
 def _read_unpaged(
     storage: ChunkedStorage, window: Window, header: FixedArrayHeader, address: int
 ) -> Reading[list[Pages]]:
     prefix = data_block_prefix(storage)
-    size = len(prefix) + header.max_num_entries * header.entry_size
+    size = len(prefix) + header.max_num_entries * header.entry_size + CHECKSUM
     block = yield from read_part(window, address, size, storage.file_size, _DATA_BLOCK)
     row = np.frombuffer(block, np.uint8)[None, :]
-    check_prefix(row, prefix, np.array([address]), _DATA_BLOCK)
-    return [Pages(np.zeros(1, np.int64), row[:, len(prefix) :])]
+    _check_data_block(row, prefix, address)
+    return [Pages(np.zeros(1, np.int64), row[:, len(prefix) : -CHECKSUM])]
 
 
 def _read_paged(
@@ -103,13 +114,13 @@ def _read_paged(
 ) -> Reading[list[Pages]]:
     prefix = data_block_prefix(storage)
     bitmap_size = -(-header.pages // 8)
-    head_size = len(prefix) + bitmap_size + _CHECKSUM
+    head_size = len(prefix) + bitmap_size + CHECKSUM
     head = yield from read_part(window, address, head_size, storage.file_size, _DATA_BLOCK)
     row = np.frombuffer(head, np.uint8)[None, :]
-    check_prefix(row, prefix, np.array([address]), _DATA_BLOCK)
+    _check_data_block(row, prefix, address)
     bitmap = row[0, len(prefix) : len(prefix) + bitmap_size]
     present = np.flatnonzero(np.unpackbits(bitmap)[: header.pages])
-    page_size = header.page_entries * header.entry_size + _CHECKSUM
+    page_size = header.page_entries * header.entry_size + CHECKSUM
     check_extent(address + head_size, 0, storage.file_size, _DATA_BLOCK)
     return (yield from _read_pages(storage, header, present, address + head_size, page_size))
 
@@ -132,14 +143,14 @@ def _read_pages(
     requests: list[ByteBlocks] = []
     for numbers, entries in groups:
         starts = first + numbers.astype(np.int64) * page_size
-        check_blocks(starts, entries * header.entry_size, storage.file_size, "a fixed array page")
-        requests.append(ByteBlocks(starts, entries * header.entry_size + _CHECKSUM))
+        size = entries * header.entry_size + CHECKSUM
+        check_blocks(starts, size, storage.file_size, _PAGE)
+        requests.append(ByteBlocks(starts, size))
     asked = sum(len(request.starts) * request.size for request in requests)
     check_budget(asked, storage.file_size, first)
     answers = yield requests
-    return [
-        Pages(
-            numbers.astype(np.int64) * header.page_entries, rows[:, : entries * header.entry_size]
-        )
-        for (numbers, entries), rows in zip(groups, answers, strict=True)
-    ]
+    pages: list[Pages] = []
+    for (numbers, _), request, rows in zip(groups, requests, answers, strict=True):
+        check_sums(rows, request.starts, _PAGE)
+        pages.append(Pages(numbers.astype(np.int64) * header.page_entries, rows[:, :-CHECKSUM]))
+    return pages
