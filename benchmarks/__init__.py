@@ -1,1 +1,1 @@
-"""Measurements against the peers. `uv run benchmarks/run.py` makes the data, runs all rows, prints the table."""
+"""Measurements against the peers; `run.py` makes the data, runs all rows and prints the table."""

@@ -1,4 +1,4 @@
-"""What a side found, in a form that both sides share: per variable, how many references, and sums."""
+"""What a side found, in a form that both share: per variable, how many references, and sums."""
 
 from __future__ import annotations
 

@@ -2,10 +2,10 @@
 
     uv run --group bench benchmarks/run.py [--only NAME ...] [--quick] [--repeat N]
 
-Each measurement is a fresh process. Ours and the peer's alternate; the table shows medians of CPU time
-(user + system) for local work, and wall time, rounds and bytes for remote work. Absolute figures mean
-little on a shared machine; the ratios are from the same minutes. Both sides must find the same
-references, or the row fails.
+Each measurement is a fresh process. Ours and the peer's alternate; the table shows medians of CPU
+time (user + system) for local work, and wall time, requests and bytes for remote work. Absolute
+figures mean little on a shared machine; the ratios are from the same minutes. Both sides must find
+the same references, or the row fails.
 """
 
 from __future__ import annotations
@@ -165,10 +165,10 @@ def main() -> None:
             module.make(DATA, case)
             lines.append(run_case(row, case, target, 1 if arguments.quick else arguments.repeat))
             print(show(lines[-1:]).splitlines()[-1], flush=True)
+    machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
     text = "\n".join(
         [
-            f"Measured {datetime.now(UTC):%Y-%m-%d} on {os.cpu_count()} cores, {platform.machine()}, "
-            f"Python {platform.python_version()}.",
+            f"Measured {datetime.now(UTC):%Y-%m-%d} on {machine}.",
             "",
             show(lines),
             "",

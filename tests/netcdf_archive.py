@@ -60,7 +60,5 @@ def write_netcdf4(dataset: xr.Dataset, path: Path, group: str | None = None) -> 
 
 def write_netcdf3(dataset: xr.Dataset, path: Path) -> Path:
     """Write a classic netCDF file with time as its record dimension."""
-    dataset.to_netcdf(
-        path, engine="netcdf4", format="NETCDF3_64BIT", unlimited_dims=["time"]
-    )
+    dataset.to_netcdf(path, engine="netcdf4", format="NETCDF3_64BIT", unlimited_dims=["time"])
     return path

@@ -18,6 +18,7 @@ def make(data: Path, case: str) -> None:
 
 def _datasets(count: int):
     import xarray as xr
+
     from virtualizarr.manifests import ChunkManifest, ManifestArray
     from virtualizarr.manifests.utils import create_v3_array_metadata
 

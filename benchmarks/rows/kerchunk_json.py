@@ -22,8 +22,9 @@ def make(data: Path, case: str) -> None:
 
 
 def _dataset(count: int):
-    import virtualizarr  # noqa: F401 -- registers the accessor
     import xarray as xr
+
+    import virtualizarr  # noqa: F401 -- registers the accessor
     from virtualizarr.manifests import ChunkManifest, ManifestArray
     from virtualizarr.manifests.utils import create_v3_array_metadata
 

@@ -30,8 +30,9 @@ def make(data: Path, case: str) -> None:
 
 
 def ours(data: Path, case: str):
-    import virtualizarr
     import zarr
+
+    import virtualizarr
 
     zarr.config.set({"codec_pipeline.path": "zarr.core.codec_pipeline.FusedCodecPipeline"})
     start = time.process_time()

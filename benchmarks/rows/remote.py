@@ -52,6 +52,7 @@ def ours(data: Path, case: str):
 def peer(data: Path, case: str):
     from obspec_utils.registry import ObjectStoreRegistry
     from obstore.store import HTTPStore
+
     from virtualizarr.parsers import HDFParser
 
     def parse(url: str):

@@ -1,4 +1,4 @@
-"""One small netCDF-4 file (11 variables, 800 chunks) opened to a virtual Dataset, nothing loaded."""
+"""A small netCDF-4 file (11 variables, 800 chunks) opened to a virtual Dataset, nothing loaded."""
 
 from pathlib import Path
 

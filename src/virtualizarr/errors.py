@@ -70,7 +70,7 @@ class UnsupportedFeatureError(VirtualizeError, NotImplementedError):
 
 
 class CombineError(VirtualizeError, ValueError):
-    """Virtual arrays cannot be joined without giving wrong values; the message names what differs."""
+    """Virtual arrays cannot be joined without wrong values; the message names what differs."""
 
 
 class NotLoadedError(VirtualizeError, NotImplementedError):

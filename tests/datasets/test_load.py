@@ -10,8 +10,8 @@ import numcodecs
 import numpy as np
 import pytest
 import xarray as xr
-from virtual_groups import FileOfArrays, no_source
 
+from virtual_groups import FileOfArrays, no_source
 from virtualizarr.datasets.fetch import inlined
 from virtualizarr.datasets.load import names_to_load
 from virtualizarr.datasets.quick import quick_values

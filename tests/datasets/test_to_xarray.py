@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from virtual_groups import FileOfArrays
 
+from virtual_groups import FileOfArrays
 from virtualizarr.datasets.to_xarray import to_dataset, to_datatree, walk
 from virtualizarr.errors import NotLoadedError, UnsupportedFeatureError
 from virtualizarr.model import ManifestArray, ManifestGroup
@@ -82,7 +82,9 @@ def test_dimensions_without_names_get_them_by_length(file: FileOfArrays) -> None
 
 def test_a_dimension_of_two_lengths_is_an_error_that_says_what_to_do(file: FileOfArrays) -> None:
     group = ManifestGroup({"a": file.add([1, 2], ("x",)), "b": file.add([1, 2, 3], ("x",))})
-    with pytest.raises(UnsupportedFeatureError, match="conflicting sizes.*drop_variables") as caught:
+    with pytest.raises(
+        UnsupportedFeatureError, match=r"conflicting sizes.*drop_variables"
+    ) as caught:
         to_dataset(group, node="/g")
     assert caught.value.node == "/g"
     assert to_dataset(group, drop_variables=["b"]).sizes == {"x": 2}
@@ -99,7 +101,7 @@ def test_loaded_dimension_coordinates_get_an_index(file: FileOfArrays) -> None:
 def test_values_are_refused_with_advice(file: FileOfArrays) -> None:
     found = to_dataset(ManifestGroup({"a": file.add([3, 4], ("x",))}))
     for ask in (lambda: found.a.values, lambda: found.a + 1, lambda: int(found.a[0])):
-        with pytest.raises(NotLoadedError, match="virtualize.open"):
+        with pytest.raises(NotLoadedError, match=r"virtualize\.open"):
             ask()
 
 

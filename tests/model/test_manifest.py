@@ -204,7 +204,7 @@ def test_what_no_chunk_uses_is_dropped() -> None:
     joined = ChunkManifest.concatenate([*parts, *inline], 0)
     some = joined.take(0, np.array([7, 3, 9]))
     assert [location.url for location in some.locations] == ["s3://b/3"]
-    assert some.inline == b"000000007000000009"
+    assert some.inline == b"000000002000000004"
     assert [entry["length"] for entry in some.values()] == [9, 1, 9]
 
 

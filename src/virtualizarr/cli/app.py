@@ -120,20 +120,20 @@ def build(
 @app.command()
 def formats(json: AsJson = False) -> None:
     """List the formats that can be read and written."""
-    rows = [
-        {"name": parser.name, "reads": True, "writes": False, "suffixes": list(parser.suffixes)}
-        for parser in plugins.installed_parsers()
-    ]
-    for row in rows:
-        row["writes"] = row["name"] in plugins.WRITERS
+    parsers = plugins.installed_parsers()
     if json:
-        _print_json(rows)
+        _print_json(
+            [
+                {"name": p.name, "writes": p.name in plugins.WRITERS, "suffixes": list(p.suffixes)}
+                for p in parsers
+            ]
+        )
         return
-    table = [
-        [str(row["name"]), "read, write" if row["writes"] else "read", " ".join(row["suffixes"])]
-        for row in rows
+    rows = [
+        [p.name, "read, write" if p.name in plugins.WRITERS else "read", " ".join(p.suffixes)]
+        for p in parsers
     ]
-    show_table(Console(), ["format", "", "usual endings"], table)
+    show_table(Console(), ["format", "", "usual endings"], rows)
 
 
 @contextmanager

@@ -95,6 +95,6 @@ def _assembled(
 ) -> npt.NDArray[Any]:
     """Put chunks, one a row in C order, side by side."""
     ndim = len(chunk_shape)
-    blocks = chunks.reshape(*grid_shape, *chunk_shape)
+    blocks = chunks.reshape((*grid_shape, *chunk_shape))
     interleaved = blocks.transpose([axis + half for axis in range(ndim) for half in (0, ndim)])
     return interleaved.reshape([n * c for n, c in zip(grid_shape, chunk_shape, strict=True)])

@@ -56,8 +56,9 @@ def to_datatree(datasets: Mapping[str, xr.Dataset]) -> xr.DataTree:
     try:
         return xr.DataTree.from_dict(datasets)
     except ValueError as error:
+        reason = str(error).partition("\n")[0].rstrip(":")
         raise UnsupportedFeatureError(
-            f"the groups do not make a DataTree: {error}; open them one by one with `group=`"
+            f"the groups make no DataTree: {reason}; open them one by one with `group=`"
         ) from error
 
 

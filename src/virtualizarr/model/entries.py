@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import numpy.typing as npt
 
-from virtualizarr.model.columns import AffineRun, narrowed
+from virtualizarr.model.columns import AffineRun, narrowed, offsets_of
 from virtualizarr.model.location import INLINE, MISSING, Location, Parts, References
 
 INLINED_CHUNK_PATH = "__inlined__"
@@ -34,7 +34,8 @@ def parts_of_entries(
         if not entries:
             raise ValueError("a manifest without chunks needs the shape of its chunk grid")
         shape = tuple(int(n) + 1 for n in indices.max(axis=0))
-    if indices.shape[1] != len(shape) or (len(indices) and (indices >= np.array(shape)).any()):
+    fits = indices.shape[1] == len(shape) and not (indices >= np.array(shape, np.int64)).any()
+    if entries and not fits:
         raise ValueError(f"chunk keys do not fit a chunk grid of shape {shape}")
     location = np.full(shape, MISSING, np.uint32)
     offset, length = np.zeros(shape, np.uint64), np.zeros(shape, np.uint64)
@@ -125,18 +126,13 @@ def entry_at(references: References, index: tuple[int, ...]) -> dict[str, Any] |
 
 def iter_entries(references: References) -> Iterator[tuple[tuple[int, ...], dict[str, Any]]]:
     """Yield the grid index and the entry of every chunk that is not missing, in C order."""
-    present = np.nonzero(references.location != MISSING)
-    column = references.offset_column
-    offset = column.values() if isinstance(column, AffineRun) else column
-    indices = np.stack(present, axis=1).tolist() if references.location.ndim else [()]
-    if references.location.ndim == 0 and references.location == MISSING:
-        return
-    where = present if references.location.ndim else ...
+    shape = references.location.shape
+    cells = np.flatnonzero(references.location != MISSING)
     rows = zip(
-        indices,
-        np.atleast_1d(references.location[where]).tolist(),
-        np.atleast_1d(offset[where]).tolist(),
-        np.atleast_1d(references.length[where]).tolist(),
+        np.stack(np.unravel_index(cells, shape), axis=-1).tolist() if shape else [[]] * len(cells),
+        references.location.reshape(-1)[cells].tolist(),
+        offsets_of(references.offset_column).reshape(-1)[cells].tolist(),
+        references.length.reshape(-1)[cells].tolist(),
         strict=True,
     )
     for index, code, start, nbytes in rows:

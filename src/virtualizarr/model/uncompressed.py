@@ -122,14 +122,16 @@ def _split_axis(
     changed = metadata.replace(chunk_grid=RegularGrid(replaced_at(chunk_shape, axis, part)))
     run = manifest.offset_column
     nbytes = narrowed(np.asarray(part * row, np.uint64))
-    spread = manifest.take(axis, np.repeat(np.arange(count), pieces)[:shown])
-    if count == 1 and not isinstance(run, AffineRun) and run.size == 1:
-        run = AffineRun(int(run.flat[0]), (0,) * run.ndim, run.shape)
+    offset: AffineRun | npt.NDArray[np.uint64]
+    if count == 1:
+        spread = manifest.stretch(replaced_at(manifest.shape_chunk_grid, axis, shown))
+        if not isinstance(run, AffineRun) and run.size == 1:
+            run = AffineRun(int(run.flat[0]), (0,) * run.ndim, run.shape)
+    else:
+        spread = manifest.take(axis, np.repeat(np.arange(count), pieces)[:shown])
     if count == 1 and isinstance(run, AffineRun):
         steps = replaced_at(run.steps, axis, part * row)
-        offset: AffineRun | npt.NDArray[np.uint64] = AffineRun(
-            run.base, steps, replaced_at(run.shape, axis, shown)
-        )
+        offset = AffineRun(run.base, steps, replaced_at(run.shape, axis, shown))
     else:
         within = np.tile(np.arange(pieces, dtype=np.uint64), count)[:shown] * np.uint64(part * row)
         ruler = within.reshape((-1,) + (1,) * (metadata.ndim - axis - 1))

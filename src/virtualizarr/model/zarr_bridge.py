@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -39,8 +40,8 @@ def from_zarr_metadata(metadata: ArrayV3Metadata) -> ArrayMetadata:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnstableSpecificationWarning)
-        document: dict[str, Any] = metadata.to_dict()
-    return ArrayMetadata.from_json(document)
+        document = json.dumps(metadata.to_dict())
+    return ArrayMetadata.from_json(json.loads(document))
 
 
 def to_zarr_group_metadata(attributes: Mapping[str, Any]) -> GroupMetadata:

@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from virtualizarr.errors import SourceError
+from virtualizarr.errors import SourceError, UnsupportedFeatureError
 from virtualizarr.source.answers import answer_from
 from virtualizarr.source.base import AnySource
+from virtualizarr.source.directory import FileList
 from virtualizarr.source.facts import FileFacts
 from virtualizarr.source.held import Held
 from virtualizarr.source.limits import check_blocks, check_requests, check_total
@@ -30,6 +31,7 @@ from virtualizarr.source.ranges import (
     as_columns,
     coalesce,
 )
+from virtualizarr.source.reading import Directory
 
 KIBI, MEBI = 1024, 1024 * 1024
 _PAGE = 4096
@@ -105,6 +107,12 @@ class CachingSource:
             await self.read_async([ByteRange(0, 1)])
             self._facts = await self.inner.facts_async()
         return self._facts
+
+    def files_below(self) -> FileList:
+        """Return the files below the URL; `UnsupportedFeatureError` where `inner` cannot tell."""
+        if not isinstance(self.inner, Directory):
+            raise UnsupportedFeatureError("this source cannot list files", url=self.url)
+        return self.inner.files_below()
 
     def read(self, requests: Sequence[ByteRange | ByteBlocks], /) -> list[Any]:
         answers = self._hits(requests)

@@ -27,6 +27,7 @@ from virtualizarr.errors import (
     VirtualizeError,
 )
 from virtualizarr.source.answers import answer_from
+from virtualizarr.source.directory import FileList, list_local
 from virtualizarr.source.facts import FileFacts
 from virtualizarr.source.limits import check_requests
 from virtualizarr.source.pread import ShrunkFileError, read_blocks, read_range
@@ -90,6 +91,10 @@ class LocalSource:
         if self._content is not None:
             return answer_from(self._content, requests)
         return await asyncio.to_thread(self.read, requests)
+
+    def files_below(self) -> FileList:
+        """Return the files below the directory at the path; errors as `list_local`."""
+        return list_local(self.path, self.url)
 
     @contextmanager
     def _opened(self) -> Iterator[tuple[int, int]]:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from virtualizarr.source.answers import answer_from, windows
 from virtualizarr.source.background import REQUESTS
+from virtualizarr.source.directory import FileList, list_store
 from virtualizarr.source.facts import FileFacts
 from virtualizarr.source.limits import ALLOWANCE, check_requests
 from virtualizarr.source.ranges import ByteBlocks, ByteRange, CoalesceRule, Int64s, coalesce
@@ -72,6 +73,10 @@ class ObjectSource:
 
     async def read_async(self, requests: Sequence[ByteRange | ByteBlocks], /) -> list[Any]:
         return await REQUESTS.run_async(self._round(requests))
+
+    def files_below(self) -> FileList:
+        """Return the objects below the path; errors as `list_store`."""
+        return list_store(self._client.store, self._client.path, self._client.url)
 
     async def _round(self, requests: Sequence[ByteRange | ByteBlocks]) -> list[Any]:
         client = self._client

@@ -11,16 +11,19 @@ Requests and their answers:
 - `ByteBlocks` -> a uint8 array `(len(starts), size)`, zeros past the end of the file.
 - `Stat` -> `FileFacts`: size, etag and modification time, as far as they are known.
 - `Elsewhere(url, reading)` -> what that reading returns when it is run on another file, or the
-  `VirtualizeError` it raised (given as a value: only the asking reading knows whether that matters).
+  `VirtualizeError` it raised (as a value: only the asking reading knows whether that matters).
+- `Listing(url)` -> the `FileList` of what lies below a directory, or the `VirtualizeError`.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 from virtualizarr.errors import UnsupportedFeatureError, VirtualizeError
+from virtualizarr.source.directory import FileList
 from virtualizarr.source.facts import FileFacts
 from virtualizarr.source.ranges import ByteBlocks, ByteRange
 
@@ -38,8 +41,15 @@ class Elsewhere:
     reading: Reading[Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Asks which files lie below the directory at `url`, at any depth."""
+
+    url: str
+
+
 type BytesRequest = ByteRange | ByteBlocks
-type Request = BytesRequest | Stat | Elsewhere
+type Request = BytesRequest | Stat | Elsewhere | Listing
 type Reading[T] = Generator[Sequence[Request], Sequence[Any], T]
 
 
@@ -67,6 +77,15 @@ class AsyncSource(Protocol):
     async def facts_async(self) -> FileFacts: ...
 
     async def read_async(self, requests: Sequence[BytesRequest], /) -> Sequence[Any]: ...
+
+
+@runtime_checkable
+class Directory(Protocol):
+    """A source whose URL may also be that of a directory."""
+
+    def files_below(self) -> FileList:
+        """Return all files below the URL; errors as `list_local` and `list_store`."""
+        ...
 
 
 def together[T](readings: Sequence[Reading[T]]) -> Reading[list[T]]:
@@ -99,17 +118,17 @@ def together[T](readings: Sequence[Reading[T]]) -> Reading[list[T]]:
 def run[T](reading: Reading[T], source: Source, opener: Callable[[str], Source] | None = None) -> T:
     """Drive a reading to its end, blocking.
 
-    `opener` gives the source for a URL that the reading asks for `Elsewhere`. Errors of our tree leave
-    with the source's URL filled in.
+    `opener` gives the source for a URL that the reading asks for `Elsewhere`. Errors of our tree
+    leave with the source's URL filled in.
     """
     try:
         requests = next(reading)
         while True:
             requests = reading.send(_answer(requests, source, opener))
     except StopIteration as stop:
-        return cast(T, stop.value)
+        return cast("T", stop.value)
     except VirtualizeError as error:
-        raise error.located(url=source.url)
+        raise error.located(url=source.url) from error.__cause__
 
 
 async def run_async[T](
@@ -123,9 +142,9 @@ async def run_async[T](
         while True:
             requests = reading.send(await _answer_async(requests, source, opener))
     except StopIteration as stop:
-        return cast(T, stop.value)
+        return cast("T", stop.value)
     except VirtualizeError as error:
-        raise error.located(url=source.url)
+        raise error.located(url=source.url) from error.__cause__
 
 
 def _answer(
@@ -138,9 +157,14 @@ def _answer(
     supply = iter(got)
     answers: list[Any] = []
     for request in requests:
-        if isinstance(request, Elsewhere):
+        if isinstance(request, Elsewhere | Listing):
             try:
-                answers.append(run(request.reading, _open(request.url, opener), opener))
+                other = source if request.url == source.url else _open(request.url, opener)
+                answers.append(
+                    run(request.reading, other, opener)
+                    if isinstance(request, Elsewhere)
+                    else _files_below(other)
+                )
             except VirtualizeError as error:
                 answers.append(error)
         else:
@@ -160,10 +184,15 @@ async def _answer_async(
     supply = iter(got)
     answers: list[Any] = []
     for request in requests:
-        if isinstance(request, Elsewhere):
+        if isinstance(request, Elsewhere | Listing):
             try:
-                other = await _open(request.url, opener)
-                answers.append(await run_async(request.reading, other, opener))
+                here = request.url == source.url
+                other = source if here else await _open(request.url, opener)
+                answers.append(
+                    await run_async(request.reading, other, opener)
+                    if isinstance(request, Elsewhere)
+                    else await asyncio.to_thread(_files_below, other)
+                )
             except VirtualizeError as error:
                 answers.append(error)
         else:
@@ -176,3 +205,9 @@ def _open[S](url: str, opener: Callable[[str], S] | None) -> S:
     if opener is None:
         raise UnsupportedFeatureError("this reading may not open other files", url=url)
     return opener(url)
+
+
+def _files_below(source: Source | AsyncSource) -> FileList:
+    if not isinstance(source, Directory):
+        raise UnsupportedFeatureError("this source cannot list files", url=source.url)
+    return source.files_below()

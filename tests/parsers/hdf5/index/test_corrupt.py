@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import tracemalloc
 from dataclasses import replace
@@ -11,7 +12,16 @@ import h5py
 import numpy as np
 import pytest
 
-from parsers.hdf5.index.witness import Case, case_of, numbered
+from parsers.hdf5.index.witness import (
+    SUMMED,
+    Case,
+    case_of,
+    checksum,
+    checksummed,
+    numbered,
+    places,
+    scattered,
+)
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
 from virtualizarr.parsers.hdf5.index import read_chunk_index
 from virtualizarr.parsers.hdf5.index.grid import ChunkGrid, has_duplicates
@@ -20,18 +30,6 @@ from virtualizarr.source.memory import BytesSource
 from virtualizarr.source.reading import run
 
 V110 = ("v110", "v110")
-SIGNATURES = [
-    b"TREE",
-    b"FAHD",
-    b"FADB",
-    b"EAHD",
-    b"EAIB",
-    b"EASB",
-    b"EADB",
-    b"BTHD",
-    b"BTIN",
-    b"BTLF",
-]
 
 
 def small(path: Path, max_shape: tuple[int | None, ...], libver: object, **options: object) -> Case:
@@ -59,13 +57,7 @@ def case(request, tmp_path):
 
 def nodes(data: bytes) -> list[int]:
     """Where structures of an index begin."""
-    found = []
-    for signature in SIGNATURES:
-        at = data.find(signature)
-        while at >= 0:
-            found.append(at)
-            at = data.find(signature, at + 1)
-    return sorted(found)
+    return sorted(at for signature in [b"TREE", *SUMMED] for at in places(data, signature))
 
 
 def failure(case: Case) -> CorruptFileError | None:
@@ -107,16 +99,58 @@ def test_truncation_anywhere(case):
             assert error.at is not None
 
 
+def test_a_flipped_bit_is_an_error_that_names_its_structure(case):
+    """Version 1 trees have no checksums."""
+    rng = random.Random(5)
+    structures = checksummed(case.data)
+    assert bool(structures) == (case.layout.index_type != ChunkIndexType.BTREE_V1)
+    for at, end in structures:
+        for where in range(at, end + 4):
+            flipped = case.data[where] ^ 1 << rng.randrange(8)
+            error = failure(patched(case, where, bytes([flipped])))
+            assert error is not None
+            assert error.at == at
+
+
+@pytest.mark.parametrize("options", [{}, {"compression": "gzip"}], ids=["plain", "gzip"])
+@pytest.mark.parametrize("shape", [(5000,), (1 << 16,), (60, 60)], ids=str)
+def test_flipped_bits_of_pages_and_deep_trees(tmp_path, shape, options):
+    """Bits of every kind of node, and of chunk records, which may lie in pages."""
+    limits = {(5000,): (5000,), (1 << 16,): (None,), (60, 60): (None, None)}
+    positions = [
+        np.unravel_index(number * 7 % math.prod(shape), shape)
+        for number in range(0, math.prod(shape), 6 if len(shape) == 2 else 97)
+    ]
+    case = scattered(tmp_path / "f.h5", shape, limits[shape], positions, **options)
+    index = case.check()
+    rng = random.Random(3)
+    structures = rng.sample(found := checksummed(case.data), min(len(found), 60))
+    wanted = [rng.randrange(at, end + 4) for at, end in structures]
+    for address in rng.sample(index.address.tolist(), 60):
+        raw = address.to_bytes(8, "little")
+        records = [at for at in places(case.data, raw) if at > case.layout.index_address]
+        wanted += [at + rng.randrange(8) for at in records]
+    assert len(wanted) > 60
+    for where in wanted:
+        error = failure(patched(case, where, bytes([case.data[where] ^ 1 << rng.randrange(8)])))
+        assert error is not None
+        assert error.at <= where
+
+
 def test_random_mutations(case):
+    """Also with checksums that agree with what was written over the structures."""
     rng = random.Random(11)
     places = nodes(case.data)
+    structures = checksummed(case.data)
     tracemalloc.start()
-    for _ in range(600):
+    for number in range(600):
         data = bytearray(case.data)
         at = rng.choice(places)
         for _ in range(rng.randint(1, 3)):
             where = min(at + rng.choice([rng.randrange(32), rng.randrange(600)]), len(data) - 1)
             data[where] = rng.choice([0, 1, 0x7F, 0xFF, rng.randrange(256)])
+        for start, end in structures if number % 6 else []:
+            data[end : end + 4] = checksum(bytes(data[start:end]))
         try:
             index, _ = replace(case, data=bytes(data)).index()
         except (CorruptFileError, UnsupportedFeatureError):
@@ -132,10 +166,12 @@ def test_random_mutations(case):
 def test_noise_behind_a_signature(index_type):
     rng = random.Random(index_type)
     starts = {0: b"TREE\x01", 3: b"FAHD\x00\x00", 4: b"EAHD\x00\x00", 5: b"BTHD\x00\x0a"}
+    end = {0: 100, 3: 24, 4: 68, 5: 34}[index_type]
     limit = {0: 100, 3: 100, 4: None, 5: None}[index_type]
     layout = ChunkedLayout(4, (1,), 4, ChunkIndexType(index_type), 0)
     for _ in range(500):
-        data = starts[index_type] + rng.randbytes(200)
+        head = starts[index_type] + rng.randbytes(end - 6)
+        data = head + checksum(head) + rng.randbytes(200)
         reading = read_chunk_index(layout, (100,), (limit,), Sizes(), False, len(data))
         with pytest.raises((CorruptFileError, UnsupportedFeatureError)):
             run(reading, BytesSource(data))
@@ -174,9 +210,8 @@ def test_overlapping_nodes_are_bounded():
 def test_fixed_array_that_declares_a_billion_chunks(page_bits):
     count = 10**9
     header = b"FAHD\x00\x00\x08" + bytes([page_bits]) + count.to_bytes(8, "little")
-    data = (
-        header + (28).to_bytes(8, "little") + bytes(4) + b"FADB\x00\x00" + bytes(8) + b"\xff" * 4000
-    )
+    header += (28).to_bytes(8, "little")
+    data = header + checksum(header) + b"FADB\x00\x00" + bytes(8) + b"\xff" * 4000
     layout = ChunkedLayout(4, (1,), 4, ChunkIndexType.FIXED_ARRAY, 0)
     reading = read_chunk_index(layout, (count,), (count,), Sizes(), False, len(data))
     tracemalloc.start()
@@ -229,9 +264,12 @@ def test_address_that_wraps_round_with_a_user_block(tmp_path):
     index = case.check()
     raw = int(index.address[0]).to_bytes(8, "little")
     shifted = patched(case, case.data.index(raw, case.layout.index_address), b"\xfe" + b"\xff" * 7)
+    sealed = shifted.data
+    for start, end in checksummed(case.data):
+        sealed = sealed[:end] + checksum(sealed[start:end]) + sealed[end + 4 :]
     moved = replace(
         shifted,
-        data=bytes(512) + shifted.data,
+        data=bytes(512) + sealed,
         sizes=Sizes(base=512),
         layout=replace(case.layout, index_address=case.layout.index_address + 512),
     )

@@ -6,34 +6,15 @@ import ctypes
 import random
 import tracemalloc
 from dataclasses import replace
-from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
-from parsers.hdf5.index.witness import Case, case_of, library, low_level
+from parsers.hdf5.index.witness import case_of, checksum, library, low_level, scattered
 from virtualizarr.parsers.hdf5.layout import ChunkIndexType as Kind
 
 V110 = ("v110", "v110")
-
-
-def scattered(
-    path: Path,
-    shape: tuple[int, ...],
-    max_shape: tuple[int | None, ...],
-    positions: list[tuple[int, ...]],
-    libver: object = "latest",
-    **options: object,
-) -> Case:
-    """A dataset of one element a chunk, with values only at `positions`, written in that order."""
-    with h5py.File(path, "w", libver=libver) as file:
-        data = file.create_dataset(
-            "data", shape, "<i4", maxshape=max_shape, chunks=(1,) * len(shape), **options
-        )
-        for number, position in enumerate(positions):
-            data[position] = number + 1
-    return case_of(path)
 
 
 @pytest.mark.parametrize("options", [{}, {"compression": "gzip"}], ids=["plain", "gzip"])
@@ -119,9 +100,8 @@ def test_rounds_of_scattered_structures(tmp_path):
     at = case.layout.index_address
     block = int.from_bytes(case.data[at + 16 : at + 24], "little")
     moved = case.data + bytes(9000) + case.data[block : block + 14 + 9 * 8 + 4]
-    header = bytearray(moved[at : at + 28])
-    header[16:24] = (len(case.data) + 9000).to_bytes(8, "little")
-    moved = moved[:at] + bytes(header) + moved[at + 28 :]
+    header = moved[at : at + 16] + (len(case.data) + 9000).to_bytes(8, "little")
+    moved = moved[:at] + header + checksum(header) + moved[at + 28 :]
     replace(case, data=moved).check(rounds=2)
 
 

@@ -12,12 +12,14 @@ import zlib
 from collections.abc import Callable, Generator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 import pytest
+from numcodecs.jenkins import jenkins_lookup3
 
 from virtualizarr.parsers.hdf5.index import ChunkIndex, read_chunk_index
 from virtualizarr.parsers.hdf5.layout import ChunkedLayout, ChunkIndexType, Sizes
@@ -94,6 +96,31 @@ def undo(raw: bytes, filters: tuple[tuple[int, tuple[int, ...]], ...], mask: int
         else:
             raw = raw[:-4]
     return raw
+
+
+SUMMED = [b"FAHD", b"FADB", b"EAHD", b"EAIB", b"EASB", b"EADB", b"BTHD", b"BTIN", b"BTLF"]
+
+
+def checksummed(data: bytes) -> list[tuple[int, int]]:
+    """First byte and checksum of what has both a signature and a checksum, found by trying."""
+    return sorted(
+        (at, next(end for end in count(at + 8) if checksum(data[at:end]) == data[end : end + 4]))
+        for signature in SUMMED
+        for at in places(data, signature)
+    )
+
+
+def places(data: bytes, signature: bytes) -> list[int]:
+    """Where `signature` occurs."""
+    starts: list[int] = []
+    while (at := data.find(signature, starts[-1] + 1 if starts else 0)) >= 0:
+        starts.append(at)
+    return starts
+
+
+def checksum(raw: bytes) -> bytes:
+    """The checksum of a structure as it follows it in the file."""
+    return int(jenkins_lookup3(raw)).to_bytes(4, "little")
 
 
 def case_of(
@@ -253,3 +280,21 @@ def low_level(
 def numbered(shape: tuple[int, ...], dtype: str = "<i4") -> np.ndarray[Any, Any]:
     """1, 2, 3, ... so that no element is like another, or like none."""
     return np.arange(1, 1 + math.prod(shape)).astype(dtype).reshape(shape)
+
+
+def scattered(
+    path: Path,
+    shape: tuple[int, ...],
+    max_shape: tuple[int | None, ...],
+    positions: list[tuple[int, ...]],
+    libver: object = "latest",
+    **options: object,
+) -> Case:
+    """A dataset of one element a chunk, with values only at `positions`, written in that order."""
+    with h5py.File(path, "w", libver=libver) as file:
+        data = file.create_dataset(
+            "data", shape, "<i4", maxshape=max_shape, chunks=(1,) * len(shape), **options
+        )
+        for number, position in enumerate(positions):
+            data[position] = number + 1
+    return case_of(path)

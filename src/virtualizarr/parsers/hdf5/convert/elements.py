@@ -88,8 +88,6 @@ def element_of(datatype: Datatype) -> Element:
     """
     if isinstance(datatype, Array):
         inner = element_of(datatype.base)
-        if inner.in_heap:
-            raise UnsupportedFeatureError("arrays of variable-length strings as elements")
         return Element(inner.dtype, datatype.shape + inner.axes, inner.foreign)
     convert = _CONVERT.get(type(datatype))
     if convert is None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from math import prod
+from dataclasses import dataclass, replace
+from math import gcd, prod
 
 import numpy as np
 
 from virtualizarr.errors import UnsupportedFeatureError
 from virtualizarr.model import INLINE, MISSING, ChunkManifest, ManifestArray, RegularGrid
+from virtualizarr.model.uncompressed import subchunk
 from virtualizarr.parsers.hdf5.convert.selections import AxisSelection
 from virtualizarr.source.ranges import Int64s
 
@@ -53,6 +54,29 @@ def placed(empty: ManifestArray, pieces: Sequence[Piece]) -> ManifestArray:
     if prod(grid) > DENSE_CELLS + 256 * sources:
         raise UnsupportedFeatureError(f"a virtual dataset of {prod(grid)} chunks, nearly all empty")
     return ManifestArray(metadata, _Canvas(grid).paint(pieces, chunk_shape, empty))
+
+
+def recut(pieces: Sequence[Piece]) -> list[Piece]:
+    """Return the pieces with their sources cut along the first axis until mappings fit chunks.
+
+    Raises UnsupportedFeatureError for a source that is not uncompressed.
+    """
+    length = 0
+    for piece in pieces:
+        first = dict(_axis_pairs(piece)).get(0)
+        sides = [piece.taken[0]] if first is None else [piece.taken[0], piece.target[first]]
+        for each in sides:
+            length = gcd(length, each.start, each.block, each.stride if each.count != 1 else 0)
+    parts = [gcd(length, int(np.max(piece.source.chunks[0]))) for piece in pieces]
+    part = gcd(*parts)
+    return [
+        replace(piece, source=subchunk(piece.source, (part, *_rest(piece.source.chunks))))
+        for piece in pieces
+    ]
+
+
+def _rest(chunks: tuple[int | tuple[int, ...], ...]) -> tuple[int, ...]:
+    return tuple(n for n in chunks[1:] if isinstance(n, int))
 
 
 def _axis_pairs(piece: Piece) -> list[tuple[int, int]]:

@@ -30,7 +30,7 @@ from virtualizarr.parsers.hdf5.layout import (
     DataspaceType,
     FillState,
 )
-from virtualizarr.parsers.hdf5.layout_datatype import Padding, VariableLength
+from virtualizarr.parsers.hdf5.layout_datatype import Array, Datatype, Padding, VariableLength
 from virtualizarr.parsers.hdf5.read import read_vlen, through_cache_image
 from virtualizarr.source.ranges import ByteRange
 from virtualizarr.source.reading import Reading
@@ -50,8 +50,7 @@ def read_strings(file: OpenFile, dataset: Dataset) -> Reading[ManifestArray]:
     Bytes that are not UTF-8 are read as Latin-1. Raises UnsupportedFeatureError if the strings take
     far more bytes than the file, lie in other files, or have a fill value that is not empty.
     """
-    datatype, element = dataset.datatype, element_of(dataset.datatype)
-    assert isinstance(datatype, VariableLength)
+    datatype, element = _string_of(dataset.datatype), element_of(dataset.datatype)
     if dataset.dataspace.type is DataspaceType.NULL:
         return array_of(dataset, element, shape=(0,), chunk_shape=(1,))
     shape = dataset.dataspace.shape
@@ -73,6 +72,14 @@ def read_strings(file: OpenFile, dataset: Dataset) -> Reading[ManifestArray]:
     encoded = [encode_texts(texts[at : at + count]) for at in range(0, len(texts), count)]
     manifest = _inlined(encoded, [cell for cell, _ in chunks], grid)
     return ManifestArray(array.metadata, manifest)
+
+
+def _string_of(datatype: Datatype) -> VariableLength:
+    """Return the string type of a dataset's elements, which may be arrays of strings."""
+    while isinstance(datatype, Array):
+        datatype = datatype.base
+    assert isinstance(datatype, VariableLength)
+    return datatype
 
 
 def _read_block(file: OpenFile, dataset: Dataset) -> Reading[StoredChunks]:
@@ -130,10 +137,12 @@ def _read_fill(file: OpenFile, dataset: Dataset, datatype: VariableLength) -> Re
     fill = dataset.fill_value
     if fill.state is not FillState.USER_DEFINED or not fill.value or not any(fill.value):
         return ""
-    if len(fill.value) != datatype.size:
+    if len(fill.value) != dataset.datatype.size:
         raise CorruptFileError(f"a string's fill value has {len(fill.value)} bytes")
-    (text,) = yield from _read_texts(file, datatype, fill.value)
-    return text
+    texts = yield from _read_texts(file, datatype, fill.value)
+    if len(set(texts)) != 1:
+        raise UnsupportedFeatureError("a fill value that differs within an array element")
+    return texts[0]
 
 
 def _read_texts(file: OpenFile, datatype: VariableLength, stored: bytes) -> Reading[list[str]]:

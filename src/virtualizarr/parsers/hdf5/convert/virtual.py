@@ -21,7 +21,7 @@ from virtualizarr.parsers.hdf5.convert.build import array_of
 from virtualizarr.parsers.hdf5.convert.context import MAX_FILES, OpenFile
 from virtualizarr.parsers.hdf5.convert.elements import Element
 from virtualizarr.parsers.hdf5.convert.opening import open_file
-from virtualizarr.parsers.hdf5.convert.placing import Piece, placed
+from virtualizarr.parsers.hdf5.convert.placing import Piece, placed, recut
 from virtualizarr.parsers.hdf5.convert.selections import AxisSelection, axes_of
 from virtualizarr.parsers.hdf5.convert.urls import beside
 from virtualizarr.parsers.hdf5.layout import Dataset, NoneSelection, VirtualLayout, VirtualMapping
@@ -67,7 +67,13 @@ def read_virtual(
             reach = max(piece.target[axis].stop for piece in pieces)
             shape = (*shape[:axis], reach, *shape[axis + 1 :])
     empty = array_of(dataset, element, shape=shape, chunk_shape=shape)
-    return placed(empty, pieces)
+    try:
+        return placed(empty, pieces)
+    except UnsupportedFeatureError as refusal:
+        try:
+            return placed(empty, recut(pieces))
+        except (UnsupportedFeatureError, ValueError):
+            raise refusal from None
 
 
 def _piece(

@@ -1,0 +1,157 @@
+"""Datatypes and fill values, against h5py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from parsers.hdf5.reading_files import parse, value
+from virtualizarr.errors import UnsupportedFeatureError
+
+NUMBERS = ["i1", "u1", *(f"{o}{k}{n}" for o in "<>" for k in "iu" for n in (2, 4, 8))]
+FLOATS = [f"{o}f{n}" for o in "<>" for n in (2, 4, 8)]
+COMPLEX = [f"{o}c{n}" for o in "<>" for n in (8, 16)]
+PADDED = np.dtype(
+    {"names": ["a", "b"], "formats": ["<i2", "<f8"], "offsets": [4, 16], "itemsize": 32}
+)
+MIXED = np.dtype([("little", "<i4"), ("big", ">f4"), ("inner", [("x", ">u2"), ("text", "S3")])])
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "file.h5"
+
+
+def plain(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return values.astype(values.dtype.newbyteorder("="))
+
+
+@pytest.mark.parametrize("dtype", [*NUMBERS, *FLOATS, *COMPLEX, "?", "S5", "V3"])
+@pytest.mark.parametrize("options", [{}, {"chunks": (4,), "compression": "gzip", "shuffle": True}])
+def test_values_of_a_type(path: Path, dtype: str, options: dict[str, Any]) -> None:
+    raw = np.random.default_rng(7).integers(0, 256, 10 * np.dtype(dtype).itemsize, np.uint8)
+    data = (raw > 99).view("?") if dtype == "?" else raw.view(dtype)
+    with h5py.File(path, "w") as file:
+        file.create_dataset("x", data=data, **options)
+    found = value(path, "x")
+    assert found.dtype == np.dtype(dtype).newbyteorder("=")
+    assert found.tobytes() == plain(data).tobytes()
+
+
+def test_an_array_type_has_trailing_axes(path: Path) -> None:
+    data = np.arange(24.0).reshape(4, 2, 3)
+    with h5py.File(path, "w") as file:
+        file.create_dataset("x", shape=(4,), dtype=np.dtype(("<f8", (2, 3))), chunks=(3,))
+        file["x"][...] = data
+    np.testing.assert_array_equal(value(path, "x"), data)
+
+
+@pytest.mark.parametrize("dtype", [PADDED, MIXED, np.dtype([("a", "<i4"), ("b", "<f4")])])
+@pytest.mark.parametrize("options", [{}, {"chunks": (40,), "compression": "gzip"}])
+def test_compounds(path: Path, dtype: np.dtype[Any], options: dict[str, Any]) -> None:
+    data = np.zeros(100, dtype)
+    for name in data.dtype.names or ():
+        field = data[name]
+        if field.dtype.fields is None:
+            field[...] = np.arange(100) * 3
+        else:
+            field["x"], field["text"] = np.arange(100), b"ab"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("x", data=data, **options)
+    assert value(path, "x").tolist() == data.tolist()
+
+
+def test_an_enumeration_keeps_its_names(path: Path) -> None:
+    kind = h5py.enum_dtype({"clear": 0, "partly cloudy": 5}, basetype="i2")
+    with h5py.File(path, "w") as file:
+        file.create_dataset("x", data=np.array([0, 5, 0], "i2"), dtype=kind)
+    array = parse(path).arrays["x"]
+    assert array.dtype == np.dtype("i2")
+    attributes = array.metadata.attributes
+    assert attributes["flag_values"].tolist() == [0, 5]
+    assert attributes["flag_meanings"] == "clear partly_cloudy"
+
+
+@pytest.mark.parametrize("padding", ["null_terminate", "space_pad", "null_pad"])
+def test_fixed_strings_lose_what_is_not_text(path: Path, padding: str) -> None:
+    stored = (
+        b"ab\0zz"
+        if padding == "null_terminate"
+        else b"ab" + (b"   " if padding == "space_pad" else b"\0\0\0")
+    )
+    with h5py.File(path, "w") as file:
+        kind = h5py.h5t.C_S1.copy()
+        kind.set_size(5)
+        kind.set_strpad(getattr(h5py.h5t, f"STR_{padding.replace('_', '').upper()}"))
+        space = h5py.h5s.create_simple((2,))
+        dataset = h5py.h5d.create(file.id, b"x", kind, space)
+        dataset.write(h5py.h5s.ALL, h5py.h5s.ALL, np.array([stored, b"abcde"], "V5"), mtype=kind)
+        expected = file["x"][...]
+    assert value(path, "x").tolist() == expected.tolist() == [b"ab", b"abcde"]
+
+
+def test_integers_of_fewer_bits(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        kind = h5py.h5t.STD_I32BE.copy()
+        kind.set_precision(20)
+        kind.set_offset(3)
+        plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        plist.set_chunk((4,))
+        plist.set_filter(h5py.h5z.FILTER_NBIT)
+        dataset = h5py.h5d.create(file.id, b"x", kind, h5py.h5s.create_simple((6,)), plist)
+        dataset.write(h5py.h5s.ALL, h5py.h5s.ALL, np.array([0, 1, -1, 70000, -70000, 5], "i4"))
+        expected = file["x"][...]
+    np.testing.assert_array_equal(value(path, "x"), expected)
+    assert -70000 in expected
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"chunks": (3,), "compression": "gzip", "maxshape": (None,)}]
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_variable_length_strings(path: Path, options: dict[str, Any], encoding: str) -> None:
+    texts = ["", "a", "été" if encoding == "utf-8" else "ete", "x" * 5000, "e"]
+    with h5py.File(path, "w") as file:
+        file.create_dataset("x", data=texts, dtype=h5py.string_dtype(encoding), **options)
+        file.create_dataset("one", data="alone", dtype=h5py.string_dtype(encoding))
+        file.create_dataset("never", shape=(4,), dtype=h5py.string_dtype(), chunks=(2,))
+    assert value(path, "x").tolist() == texts
+    assert value(path, "one").tolist() == "alone"
+    assert value(path, "never").tolist() == [""] * 4
+
+
+def test_text_that_is_not_utf8_is_read_as_latin1(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file.create_dataset("x", data=[b"caf\xe9"], dtype=h5py.string_dtype())
+    assert value(path, "x").tolist() == ["café"]
+
+
+@pytest.mark.parametrize("dtype", ["<i4", ">f8", "S3", "<c8", MIXED])
+def test_the_storage_fill_is_the_fill_value(path: Path, dtype: Any) -> None:
+    fill = np.frombuffer(bytes(range(1, np.dtype(dtype).itemsize + 1)), dtype)[0]
+    with h5py.File(path, "w") as file:
+        file.create_dataset("x", shape=(6,), dtype=dtype, chunks=(4,), fillvalue=fill)
+        expected = file["x"][...]
+    array = parse(path).arrays["x"]
+    assert "_FillValue" not in array.metadata.attributes
+    assert array.manifest.all_missing
+    assert value(path, "x").tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize(
+    "dtype", [h5py.vlen_dtype("i4"), h5py.ref_dtype, h5py.regionref_dtype, np.dtype("longdouble")]
+)
+def test_what_zarr_cannot_hold_is_refused_by_name(path: Path, dtype: Any) -> None:
+    with h5py.File(path, "w") as file:
+        file.create_dataset("group/odd", shape=(3,), dtype=dtype)
+        file["group/even"] = [1, 2]
+    with pytest.raises(UnsupportedFeatureError, match=r"drop_variables=\['odd'\]") as caught:
+        parse(path)
+    assert caught.value.node == "/group/odd"
+    for drop in (["odd"], ["group/odd"], {"odd"}, "odd"):
+        tree = parse(path, drop_variables=drop)
+        assert list(tree.groups["group"].arrays) == ["even"]

@@ -1,0 +1,136 @@
+"""Finding the parser: by content, by name, and what is said where there is none."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint
+from typing import Any
+
+import pytest
+
+from virtualizarr import plugins
+from virtualizarr.errors import MissingDependencyError, UnknownFormatError
+from virtualizarr.parsers import HDFParser, KerchunkJSONParser, NetCDF3Parser
+
+URL = "https://host/data.bin?version=2"
+HDF5 = b"\x89HDF\r\n\x1a\n" + bytes(100)
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (HDF5, HDFParser),
+        (bytes(512) + HDF5, HDFParser),
+        (bytes(4096) + HDF5, HDFParser),
+        (b"CDF\x01" + bytes(50), NetCDF3Parser),
+        (b"CDF\x02" + bytes(50), NetCDF3Parser),
+        (b"CDF\x05" + bytes(50), NetCDF3Parser),
+        (b'{"version": 1, "refs": {".zgroup": "{}"}}', KerchunkJSONParser),
+        (memoryview(HDF5), HDFParser),
+    ],
+)
+def test_content_decides(head: bytes, kind: type) -> None:
+    assert isinstance(plugins.detect(head, URL), kind)
+
+
+@pytest.mark.parametrize(
+    ("head", "said"),
+    [
+        (b"", "empty"),
+        (b"\n <!DOCTYPE HTML><html>", "HTML page"),
+        (b"<?xml version='1.0'?><Error><Code>NoSuchKey</Code></Error>", "error message"),
+        (b"<?xml version='1.0'?><other/>", "XML"),
+        (b"version https://git-lfs.github.com/spec/v1\noid", "git LFS pointer"),
+        (gzip.compress(HDF5), "gzip"),
+        (bz2.compress(HDF5), "bzip2"),
+        (lzma.compress(HDF5), "xz"),
+        (b"PK\x03\x04rest", "zip"),
+        (bytes(1000), "begins with zeros"),
+        ("Température, 3 °C\n".encode() * 600, "text that begins 'Température"),
+        (b"\x01\x02\xff\xfe" * 9, "first bytes are 01 02 ff fe"),
+        (HDF5[1:], "first bytes are 48 44 46"),
+    ],
+)
+@pytest.mark.parametrize("url", [URL, "file:///data.nc"])
+def test_strangers_are_described(head: bytes, said: str, url: str) -> None:
+    with pytest.raises(UnknownFormatError, match=said) as caught:
+        plugins.detect(head, url)
+    assert caught.value.url == url
+    assert "installed parsers: hdf5, kerchunk, netcdf3" in str(caught.value)
+
+
+def test_names() -> None:
+    assert plugins.parser_named("netcdf3") == NetCDF3Parser()
+    assert {parser.name for parser in plugins.installed_parsers()} >= {"hdf5", "kerchunk"}
+    with pytest.raises(UnknownFormatError, match=r"'hfd5'; did you mean 'hdf5'\?; installed"):
+        plugins.parser_named("hfd5")
+
+
+@dataclass(frozen=True)
+class SuffixParser:
+    """A parser whose format has no magic number."""
+
+    name: str = "raw"
+    suffixes: tuple[str, ...] = (".raw",)
+
+    def sniff(self, head: bytes, url: str) -> bool:
+        return False
+
+    def parse(self, url: str) -> Any:
+        raise NotImplementedError
+
+
+@pytest.fixture
+def with_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = {
+        "raw": EntryPoint("raw", "test_plugins:SuffixParser", plugins.GROUP),
+        "broken": EntryPoint("broken", "no_such_package:Parser", plugins.GROUP),
+        "odd": EntryPoint("odd", "builtins:len", plugins.GROUP),
+    }
+    monkeypatch.setattr(plugins, "_entry_points", lambda: points)
+    monkeypatch.setattr(EntryPoint, "load", _load)
+    plugins.parser_named.cache_clear()
+    yield
+    plugins.parser_named.cache_clear()
+
+
+def _load(point: EntryPoint) -> Any:
+    if point.name == "broken":
+        raise ModuleNotFoundError("No module named 'no_such_package'")
+    return {"raw": SuffixParser, "odd": len}[point.name]
+
+
+@pytest.mark.usefixtures("with_others")
+def test_the_suffix_decides_where_content_cannot() -> None:
+    binary = bytes(range(1, 255))
+    assert plugins.detect(binary, "file:///a.RAW") == SuffixParser()
+    assert plugins.detect(binary, "https://host/a.raw?x=y.nc") == SuffixParser()
+    with pytest.raises(UnknownFormatError, match="HTML"):
+        plugins.detect(b"<html></html>", "file:///a.raw")
+
+
+@pytest.mark.usefixtures("with_others")
+def test_parsers_that_cannot_be_had_are_named() -> None:
+    with pytest.raises(MissingDependencyError, match="no_such_package"):
+        plugins.parser_named("broken")
+    with pytest.raises(UnknownFormatError, match="lacks name, suffixes, sniff or parse"):
+        plugins.parser_named("odd")
+    assert plugins.installed_parsers() == (SuffixParser(),)
+    with pytest.raises(UnknownFormatError, match="no_such_package"):
+        plugins.detect(bytes(range(1, 255)), "file:///a.bin")
+
+
+def test_a_certain_format_imports_its_own_parser_alone() -> None:
+    code = (
+        "import sys; from virtualizarr import plugins;"
+        "plugins.detect(b'CDF\\x01' + bytes(50), 'file:///a.nc');"
+        "assert 'virtualizarr.parsers.netcdf3' in sys.modules;"
+        "assert 'virtualizarr.parsers.hdf5' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
