@@ -371,3 +371,8 @@ class TestOnError:
     def test_wrong_executor(self, paths: list[Path]) -> None:
         with pytest.raises(ValueError, match="'dask', 'lithops' or an Executor"):
             virtualizarr.open_virtual_mfdataset(paths, parallel="threads")
+
+
+def test_a_bar_shows_progress(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    virtualizarr.open_virtual_mfdataset(archive / "*.nc", progress=True, **EAGER)
+    assert "opening files" in capsys.readouterr().out

@@ -93,6 +93,10 @@ class ChangedSourceError(SourceError):
     """The file is not the one that was parsed: its size, etag or modification time differs."""
 
 
+class AlreadyExistsError(VirtualizeError, FileExistsError):
+    """Something is already where a writer is to write, and it was not told to replace it."""
+
+
 class ForbiddenReferenceError(VirtualizeError, PermissionError):
     """A reference points to a location that its reader has not allowed."""
 

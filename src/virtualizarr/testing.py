@@ -51,6 +51,7 @@ class ParserConformance:
     parser: ClassVar[Parser]
     max_rounds: ClassVar[int] = 4
     mutants: ClassVar[int] = 60
+    _samples: ClassVar[Sequence[Path]]
 
     def files(self, folder: Path) -> Sequence[Path]:
         """Return sample files, written into `folder` or found elsewhere."""
@@ -65,10 +66,13 @@ class ParserConformance:
         del path
         return {}
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def samples(self, tmp_path_factory: pytest.TempPathFactory) -> Sequence[Path]:
-        """The files under test, made once."""
-        return self.files(tmp_path_factory.mktemp("samples"))
+        """The files under test, made once for the class."""
+        kind = type(self)
+        if "_samples" not in vars(kind):
+            kind._samples = tuple(self.files(tmp_path_factory.mktemp("samples")))
+        return kind._samples
 
     def test_recognises_its_own_files_whatever_their_name(self, samples: Sequence[Path]) -> None:
         for path in samples:
@@ -142,30 +146,35 @@ class ParserConformance:
         With `expected`, a result must hold the right values or fail to read them with an error.
         """
         url = path.as_uri()
-        tracemalloc.start()
-        try:
-            group = run(self.parser.parse(url), BytesSource(content, url))
-        except VirtualizeError as error:
-            named = error.url
-        else:
-            named = None
-        finally:
-            _, peak = tracemalloc.get_traced_memory()
-            tracemalloc.stop()
-            assert peak <= MEMORY_ALLOWANCE + MEMORY_PER_BYTE * len(content)
-        if named is not None:
-            assert named == url
+        outcome = parse_within_memory(self.parser, url, content)
+        if isinstance(outcome, VirtualizeError):
+            assert outcome.url == url
             return
         if expected is None:
             return
         damaged = path.with_name(f"damaged-{path.name}")
         damaged.write_bytes(content)
         try:
-            found = read_values(group.rename_paths(lambda _: damaged.as_uri()))
+            found = read_values(outcome.rename_paths(lambda _: damaged.as_uri()))
         except VirtualizeError:
             return
         for name, values in expected.items():
             assert same_values(found[name], values), f"{len(content)} bytes of {path.name}: {name}"
+
+
+def parse_within_memory(
+    parser: Parser, url: str, content: bytes
+) -> ManifestGroup | VirtualizeError:
+    """Parse `content`, asserting that memory follows its size; errors of our tree are returned."""
+    tracemalloc.start()
+    try:
+        return run(parser.parse(url), BytesSource(content, url))
+    except VirtualizeError as error:
+        return error
+    finally:
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak <= MEMORY_ALLOWANCE + MEMORY_PER_BYTE * len(content)
 
 
 def parse_file(parser: Parser, path: Path) -> ManifestGroup:

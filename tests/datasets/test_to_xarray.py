@@ -148,3 +148,16 @@ def test_virtual_datasets_can_be_pickled_and_copied(file: FileOfArrays) -> None:
     for copied in (pickle.loads(pickle.dumps(dataset)), dataset.copy(deep=True)):
         assert virtual(copied) == {"a"}
         assert copied.identical(dataset)
+
+
+def test_virtual_data_have_no_chunks_for_xarray_to_compute(file: FileOfArrays) -> None:
+    dataset = to_dataset(ManifestGroup({"a": file.add([3, 4], ("x",))}))
+    assert dataset.a.chunks is None
+    assert dataset.a.chunksizes == {}
+    assert dict(dataset.chunks) == {}
+    assert virtual(dataset.chunk(x=1)) == virtual(dataset.load()) == {"a"}
+    with pytest.raises(NotLoadedError):
+        dataset.to_netcdf()
+    filled = dataset.copy()
+    filled.a.variable.data = np.array([1, 2])
+    assert filled.chunk(x=1).a.chunks == ((1, 1),)

@@ -1,10 +1,9 @@
 """What this package needs of xarray's private parts, and nothing else.
 
 xarray prepares what a backend returns: it wraps the data of every variable for lazy indexing, and
-`open_mfdataset` asks every variable to chunk itself; and `concat` loads coordinates to find out
-whether they differ. None of it makes sense for data without values, so virtual data live in
-`VirtualVariable`s, which answer by staying as they are. They are variables in all else, and what
-`concat` joins is an ordinary variable again.
+`open_mfdataset` asks every variable to chunk itself. Neither makes sense for data without values, so
+virtual data live in `VirtualVariable`s, which answer by staying as they are. They are variables in
+all else, and what `concat` joins is an ordinary variable again.
 """
 
 from __future__ import annotations
@@ -53,13 +52,15 @@ class VirtualVariable(xr.Variable):
 
     to_variable = to_base_variable
 
-    def load(self, **kwargs: Any) -> VirtualVariable:
-        """Return the variable itself while it is virtual.
+    @property
+    def chunks(self) -> Any:
+        """None while the variable is virtual: no parallel framework can compute it."""
+        return None if is_virtual(self) else super().chunks
 
-        xarray loads coordinates before it compares them, which works on references as well; whoever
-        asks for values then, by `.values` or arithmetic, gets NotLoadedError.
-        """
-        return self if is_virtual(self) else super().load(**kwargs)
+    @property
+    def chunksizes(self) -> Any:
+        """Empty while the variable is virtual."""
+        return {} if is_virtual(self) else super().chunksizes
 
 
 def is_virtual(variable: xr.Variable) -> bool:

@@ -6,6 +6,7 @@ around.
 
 from virtualizarr.model.array import ManifestArray
 from virtualizarr.model.chunks import ChunkGrid, RectilinearGrid, RegularGrid
+from virtualizarr.model.columns import AffineRun
 from virtualizarr.model.group import ManifestGroup
 from virtualizarr.model.manifest import INLINE, MISSING, ChunkManifest, Location
 from virtualizarr.model.metadata import ArrayMetadata
@@ -13,6 +14,7 @@ from virtualizarr.model.metadata import ArrayMetadata
 __all__ = [
     "INLINE",
     "MISSING",
+    "AffineRun",
     "ArrayMetadata",
     "ChunkGrid",
     "ChunkManifest",

@@ -243,9 +243,12 @@ class Reindexed(ManifestArray):
 
 
 def _asked_by_xarray() -> bool:
-    """Say whether the caller of our caller is a module of xarray."""
-    module = sys._getframe(2).f_globals.get("__name__", "")
-    return str(module).startswith("xarray.")
+    """Say whether the caller of our caller is xarray, finding out if an array is a chunked one.
+
+    `xarray.namedarray.core` asks later, when it has found so by other means.
+    """
+    module = str(sys._getframe(2).f_globals.get("__name__", ""))
+    return module.startswith("xarray.") and module != "xarray.namedarray.core"
 
 
 def _brief(chunks: tuple[int | tuple[int, ...], ...]) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from virtualizarr.errors import UnsupportedFeatureError
 from virtualizarr.model.columns import dropped_at, inserted_at
 from virtualizarr.model.decoding import CROP
 from virtualizarr.model.json import Json
@@ -62,9 +63,11 @@ def permute_codecs(
     """Return codecs for the transposed array: its axis `i` was axis `order[i]`.
 
     `movable` says for each old axis whether all its chunks have length 1: such axes may move
-    without any stored byte moving, so that often no `transpose` codec is needed.
+    without any stored byte moving, so that often no `transpose` codec is needed. Raises
+    UnsupportedFeatureError for shards: zarr accepts no `transpose` before a sharding codec.
     """
     crop, rest = split_crop(codecs)
+    refuse_sharded(rest, "transposed")
     place = {old: new for new, old in enumerate(order)}
     first = rest[0] if rest else None
     if first is not None and first["name"] == "transpose":
@@ -80,6 +83,15 @@ def permute_codecs(
         tuple(crop.stored_shape[old] for old in order), tuple(crop.offset[old] for old in order)
     )
     return (moved.to_json(), *codecs)
+
+
+def refuse_sharded(codecs: Sequence[CodecJson], done: str) -> None:
+    """Raise UnsupportedFeatureError if the chunks are shards, naming what cannot be `done`."""
+    if any(codec["name"] == "sharding_indexed" for codec in codecs):
+        raise UnsupportedFeatureError(
+            f"shards cannot be {done} without moving the chunks in them; open the dataset "
+            "(`.virtualize.open()`) instead"
+        )
 
 
 def split_crop(codecs: Sequence[CodecJson]) -> tuple[Crop | None, Codecs]:

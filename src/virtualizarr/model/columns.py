@@ -139,11 +139,11 @@ def stretch[C: (npt.NDArray[Any], Offsets)](column: C, shape: tuple[int, ...]) -
 def join(columns: Sequence[npt.NDArray[Any]], axis: int) -> npt.NDArray[Any]:
     """Return the columns one after the other along `axis`; one number for all stays one number."""
     if all(map(is_uniform, columns)):
-        first = columns[0].flat[0] if columns[0].size else None
-        if first is not None and all(c.size and c.flat[0] == first for c in columns):
+        values = {column.item(0) for column in columns}
+        if len(values) == 1:
             dtype = np.result_type(*{column.dtype for column in columns})
             length = sum(column.shape[axis] for column in columns)
-            value = np.asarray(first, dtype)
+            value = np.asarray(values.pop(), dtype)
             return np.broadcast_to(value, replaced_at(columns[0].shape, axis, length))
     return np.concatenate(columns, axis=axis)
 
@@ -152,6 +152,9 @@ def join_offsets(
     columns: Sequence[npt.NDArray[np.uint64] | AffineRun], axis: int
 ) -> npt.NDArray[np.uint64] | AffineRun:
     """Return offset columns one after the other along `axis`, affine where they continue."""
+    arrays = [column for column in columns if isinstance(column, np.ndarray)]
+    if len(arrays) == len(columns):
+        return join(arrays, axis)
     runs = [column for column in columns if isinstance(column, AffineRun)]
     if len(runs) == len(columns):
         return _join_runs(runs, axis)

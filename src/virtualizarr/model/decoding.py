@@ -32,6 +32,8 @@ class Decoding(NamedTuple):
 
 
 _CF_NUMBERS = ("scale_factor", "add_offset", "_FillValue", "missing_value")
+_CF_NAMES = frozenset({*_CF_NUMBERS, "_Unsigned", "units"})
+_NUMPY = (np.generic, np.ndarray)
 _SYNONYMS = {
     f"numcodecs.{name}": name for name in ("blosc", "crc32c", "gzip", "lz4", "zlib", "zstd")
 }
@@ -51,28 +53,33 @@ def cf_encoding(attributes: Mapping[str, Any]) -> CFEncoding:
 
     Numbers compare by value, NaN equals NaN; `units` and `calendar` count where they tell time.
     """
+    present = _CF_NAMES.intersection(attributes)
+    if not present:
+        return ()
     found: list[tuple[str, Any]] = [
-        (name, _comparable(attributes[name])) for name in _CF_NUMBERS if name in attributes
+        (name, _comparable(attributes[name])) for name in _CF_NUMBERS if name in present
     ]
-    if "_Unsigned" in attributes:
+    if "_Unsigned" in present:
         found.append(("_Unsigned", str(to_json(attributes["_Unsigned"])).lower()))
-    units = attributes.get("units")
-    if units is not None and " since " in (text := str(to_json(units))):
-        calendar = str(to_json(attributes.get("calendar", "standard"))).lower()
-        found.append(("units", " ".join(text.split())))
-        found.append(("calendar", "standard" if calendar == "gregorian" else calendar))
+    if "units" in present:
+        units = attributes["units"]
+        text = units if isinstance(units, str) else str(to_json(units))
+        if " since " in text:
+            calendar = str(to_json(attributes.get("calendar", "standard"))).lower()
+            found.append(("units", " ".join(text.split())))
+            found.append(("calendar", "standard" if calendar == "gregorian" else calendar))
     return tuple(found)
 
 
 def _comparable(value: Any) -> Any:
-    if isinstance(value, np.ndarray | np.generic):
+    if isinstance(value, _NUMPY):
         value = value.tolist()
+    if isinstance(value, float):
+        return "NaN" if math.isnan(value) else value
     if isinstance(value, list | tuple):
         items = tuple(map(_comparable, value))
         return items[0] if len(items) == 1 else items
-    if isinstance(value, bytes):
-        return to_json(value)
-    return "NaN" if isinstance(value, float) and math.isnan(value) else value
+    return to_json(value) if isinstance(value, bytes) else value
 
 
 def codecs_decoding(codecs: Sequence[Mapping[str, Json]], itemsize: int) -> str:

@@ -26,19 +26,22 @@ def join_references(manifests: Sequence[References], axis: int) -> Parts:
     The grids have one shape but for `axis`. Raises CombineError if two of them know contradicting
     facts of one file.
     """
-    kept = [manifest for manifest in manifests if manifest.location.size]
-    if not kept:
-        total = sum(manifest.location.shape[axis] for manifest in manifests)
-        return no_references(replaced_at(manifests[0].location.shape, axis, total))
-    if len(kept) == 1:
-        only = kept[0]
+    codes = [manifest.location for manifest in manifests]
+    extents = [column.shape[axis] for column in codes]
+    if not all(column.size for column in codes):
+        filled = [place for place, column in enumerate(codes) if column.size]
+        if not filled:
+            return no_references(replaced_at(codes[0].shape, axis, sum(extents)))
+        return join_references([manifests[place] for place in filled], axis)
+    if len(manifests) == 1:
+        only = manifests[0]
         return Parts(only.locations, only.location, only.offset_column, only.length, only.inline)
-    counts = np.array([manifest.location.shape[axis] for manifest in kept], np.int64)
-    locations, table, starts = _join_locations(kept)
-    location = _join_codes(kept, axis, counts, table, starts)
-    offset = join_offsets([manifest.offset_column for manifest in kept], axis)
-    length = narrowed(join([manifest.length for manifest in kept], axis))
-    inlines = [manifest.inline for manifest in kept]
+    counts = np.array(extents, np.int64)
+    locations, table, starts = _join_locations([manifest.locations for manifest in manifests])
+    location = _join_codes(codes, axis, counts, table, starts)
+    offset = join_offsets([manifest.offset_column for manifest in manifests], axis)
+    length = narrowed(join([manifest.length for manifest in manifests], axis))
+    inlines = [manifest.inline for manifest in manifests]
     if not any(inlines):
         return Parts(locations, location, offset, length)
     offset = _shift_inline(location, offset, axis, counts, inlines)
@@ -46,12 +49,11 @@ def join_references(manifests: Sequence[References], axis: int) -> Parts:
 
 
 def _join_locations(
-    manifests: Sequence[References],
+    tables: Sequence[tuple[Location, ...]],
 ) -> tuple[tuple[Location, ...], npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
     """Return all locations, the new code of each old one, and where each manifest's codes start."""
-    every = [location for manifest in manifests for location in manifest.locations]
-    counts = [len(manifest.locations) for manifest in manifests]
-    starts = np.cumsum([0, *counts[:-1]])
+    every = [location for table in tables for location in table]
+    starts = np.cumsum([0, *map(len, tables[:-1])])
     if len({location.url for location in every}) == len(every):
         return tuple(every), np.arange(len(every), dtype=np.uint32), starts
     codes: dict[str, int] = {}
@@ -70,15 +72,14 @@ def _join_locations(
 
 
 def _join_codes(
-    manifests: Sequence[References],
+    columns: Sequence[npt.NDArray[np.uint32]],
     axis: int,
     counts: npt.NDArray[np.int64],
     table: npt.NDArray[np.uint32],
     starts: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.uint32]:
-    columns = [manifest.location for manifest in manifests]
     if all(map(is_uniform, columns)):
-        each = np.array([column.flat[0] for column in columns], np.uint32)
+        each = np.array([column.item(0) for column in columns], np.uint32)
         codes = _translated(each, starts, table)
         shape = replaced_at(columns[0].shape, axis, int(counts.sum()))
         if (codes == codes[0]).all():

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from virtualizarr.errors import UnsupportedFeatureError
 from virtualizarr.model.chunks import ChunkGrid, RectilinearGrid, RegularGrid
-from virtualizarr.model.codec_axes import Crop, split_crop
+from virtualizarr.model.codec_axes import Crop, refuse_sharded, split_crop
 from virtualizarr.model.columns import replaced_at
 from virtualizarr.model.metadata import ArrayMetadata
 
@@ -82,6 +82,7 @@ def with_axis(metadata: ArrayMetadata, axis: int, layout: AxisLayout) -> ArrayMe
         return metadata.replace(
             shape=shape, codecs=codecs, chunk_grid=_grid(metadata, axis, shape, stored, shown)
         )
+    refuse_sharded(codecs, "cut")
     cropped = _crop(metadata, axis, crop, layout)
     return metadata.replace(
         shape=shape,

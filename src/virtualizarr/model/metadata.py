@@ -21,6 +21,9 @@ from virtualizarr.model.decoding import (
 from virtualizarr.model.dtypes import data_type_of, encode_fill, endian_of, numpy_dtype
 from virtualizarr.model.json import Json, to_json
 
+MAX_EDGES = 10_000_000
+"""The most chunks along an axis of a rectilinear grid, whose lengths are all held in memory."""
+
 type CodecJson = Mapping[str, Json]
 
 
@@ -110,11 +113,13 @@ class ArrayMetadata:
         """Say whether stored bytes mean the same values in both arrays; cheap where they do."""
         if self is other:
             return True
+        mine, theirs = self._cf_encoding, other._cf_encoding
         alike = (
             self.data_type == other.data_type
-            and self.codecs == other.codecs
             and self.fill_value == other.fill_value
-            and self.cf_encoding == other.cf_encoding
+            and self.codecs == other.codecs
+            and (mine if mine is not None else self.cf_encoding)
+            == (theirs if theirs is not None else other.cf_encoding)
         )
         return alike or self.decoding == other.decoding
 
@@ -227,6 +232,13 @@ def _grid_from_json(grid: Mapping[str, Any], shape: tuple[int, ...]) -> ChunkGri
     raise UnsupportedFeatureError(f"chunk grid {name!r}")
 
 
+def _check_edges(count: int) -> None:
+    if count > MAX_EDGES:
+        raise UnsupportedFeatureError(
+            f"a rectilinear chunk grid with {count} chunks along an axis; at most {MAX_EDGES}"
+        )
+
+
 def _rectilinear_from_json(chunk_shapes: Sequence[Any], shape: tuple[int, ...]) -> ChunkGrid:
     if len(chunk_shapes) != len(shape):
         raise CorruptFileError(
@@ -235,6 +247,9 @@ def _rectilinear_from_json(chunk_shapes: Sequence[Any], shape: tuple[int, ...]) 
     edges: list[tuple[int, ...]] = []
     for extent, axis in zip(shape, chunk_shapes, strict=True):
         if isinstance(axis, int):  # one length, the last chunk cut at the array's end
+            if axis < 1:
+                raise CorruptFileError(f"chunk length {axis} in a rectilinear grid")
+            _check_edges(-(-extent // axis))
             whole, rest = divmod(extent, axis)
             edges.append((axis,) * whole + ((rest,) if rest else ()))
             continue
@@ -242,6 +257,7 @@ def _rectilinear_from_json(chunk_shapes: Sequence[Any], shape: tuple[int, ...]) 
         values = values.reshape(-1, 2)
         if (values < 1).any() or values[:, 1].sum() > max(extent, 1):
             raise CorruptFileError(f"chunk lengths {axis!r} do not fit an axis of {extent}")
+        _check_edges(int(values[:, 1].sum()))
         edges.append(tuple(np.repeat(values[:, 0], values[:, 1]).tolist()))
     for extent, lengths in zip(shape, edges, strict=True):
         if sum(lengths) < extent:

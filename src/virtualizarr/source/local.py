@@ -41,15 +41,19 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class LocalSource:
     """The bytes of one local file; blocking and async, thread-safe, picklable.
 
-    A file of at most `WHOLE_FILE_MAX` bytes is read whole when it is first needed. `facts` has no
+    A file of at most `WHOLE_FILE_MAX` bytes is read whole when it is first needed, and kept, unless
+    `keep` is False: then every round reads what it asks for, and nothing is kept. `facts` has no
     etag: size and modification time say as much, and an inode number would call a faithful copy
     changed. Errors: `SourceNotFoundError`, `SourcePermissionError`, `ChangedSourceError` where the
     file is not the one that the first round saw, `SourceError` for the rest.
     """
 
-    def __init__(self, path: str | os.PathLike[str], url: str | None = None) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], url: str | None = None, *, keep: bool = True
+    ) -> None:
         """Read the file at `path`; `url` names it in errors and defaults to its `file://` URL."""
         self.path = os.path.abspath(path)
+        self._keep = keep
         self.url = url if url is not None else file_url(self.path)
         self._stat: os.stat_result | None = None
         self._content: memoryview | None = None
@@ -58,7 +62,7 @@ class LocalSource:
         return f"LocalSource({self.path!r})"
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (LocalSource, (self.path, self.url))
+        return (_rebuild, (self.path, self.url, self._keep))
 
     def facts(self) -> FileFacts:
         if self._stat is None:
@@ -75,7 +79,7 @@ class LocalSource:
         if self._content is not None:
             return answer_from(self._content, requests)
         with self._opened() as (file, size):
-            if size > WHOLE_FILE_MAX:
+            if size > WHOLE_FILE_MAX or not self._keep:
                 check_requests(requests, size)
                 return [
                     memoryview(read_range(file, request[0], min(request[1], size) - request[0]))
@@ -129,6 +133,10 @@ class LocalSource:
         if (found.st_size, found.st_mtime_ns) != (seen.st_size, seen.st_mtime_ns):
             raise ChangedSourceError("the file changed while it was read", url=self.url)
         return found.st_size
+
+
+def _rebuild(path: str, url: str, keep: bool) -> LocalSource:
+    return LocalSource(path, url, keep=keep)
 
 
 def _open_no_wait(path: str, flags: int) -> int:

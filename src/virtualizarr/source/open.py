@@ -36,17 +36,18 @@ def open_source(
     Without a `registry` the store is built from the URL, `storage_options` (obstore's
     configuration keys, such as `skip_signature`, `region`, `endpoint`) and the environment. With
     one, only what is registered is opened, and `storage_options` must be None. Local files are
-    read directly; others are cached in memory unless `cache` is False (for single reads of chunks).
+    read directly. Small ones are kept in memory, and what is read of others, unless `cache` is
+    False (for single reads of chunks).
 
     Raises `SourceError` for a malformed URL, one that carries credentials, or one that is not
     registered; `UnsupportedFeatureError` for a scheme without a store.
     """
     canonical = normalize_url(url)
     if registry is None and canonical.startswith("file://"):
-        return LocalSource(local_path(canonical), canonical)
+        return LocalSource(local_path(canonical), canonical, keep=cache)
     store, path = resolve(canonical, registry, storage_options)
     if isinstance(store, LocalStore):
-        return LocalSource(path_in(store, path), canonical)
+        return LocalSource(path_in(store, path), canonical, keep=cache)
     source = ObjectSource(store, path, canonical)
     return CachingSource(source) if cache else source
 

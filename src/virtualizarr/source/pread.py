@@ -11,9 +11,10 @@ import numpy.typing as npt
 from virtualizarr.source.answers import windows
 from virtualizarr.source.ranges import ByteBlocks, Int64s
 
-SPAN = 1024 * 1024
+SPAN = 256 * 1024
 MAX_GAP = 4096
 MANY = 4
+SMALL = 512
 
 
 class ShrunkFileError(Exception):
@@ -77,12 +78,43 @@ def _dense_runs(starts: Int64s, size: int) -> Int64s:
 def _read_runs(
     descriptor: int, starts: Int64s, bounds: Int64s, order: Int64s, out: npt.NDArray[np.uint8]
 ) -> None:
+    """Read each run into a buffer that stays in the processor's cache, and copy its blocks out.
+
+    Reading straight into `out` takes twice as long: the kernel writes slowly outside the cache.
+    """
     size = out.shape[1]
-    for begin, end in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
+    spans = starts[bounds[1:] - 1] + size - starts[bounds[:-1]]
+    buffer = np.empty(int(spans.max()), np.uint8)
+    for begin, end, span in zip(
+        bounds[:-1].tolist(), bounds[1:].tolist(), spans.tolist(), strict=True
+    ):
         first = int(starts[begin])
-        data = read_range(descriptor, first, int(starts[end - 1]) + size - first)
-        rows = windows(np.frombuffer(data, np.uint8), size)[starts[begin:end] - first]
-        out[order[begin:end]] = rows
+        _read_into(descriptor, memoryview(buffer)[:span], first)
+        _copy_blocks(buffer, starts[begin:end] - first, order[begin:end], out)
+
+
+def _copy_blocks(
+    buffer: npt.NDArray[np.uint8], places: Int64s, rows: Int64s, out: npt.NDArray[np.uint8]
+) -> None:
+    """Copy the blocks at `places` of `buffer` to `rows` of `out`.
+
+    At once if they are equally spaced, else one by one, unless they are so small that numpy's
+    gathering, which moves bytes slowly, is the faster way.
+    """
+    size, count = out.shape[1], len(rows)
+    steps = places[1:] - places[:-1]
+    step = int(steps[0]) if count > 1 else size
+    if bool((steps == step).all()) and bool((rows[1:] - rows[:-1] == 1).all()):
+        first = int(rows[0])
+        out[first : first + count] = np.lib.stride_tricks.as_strided(
+            buffer, (count, size), (step, 1)
+        )
+    elif size < SMALL:
+        out[rows] = windows(buffer, size)[places]
+    else:
+        source, target = memoryview(buffer), memoryview(out).cast("B")
+        for at, place in zip((rows * size).tolist(), places.tolist(), strict=True):
+            target[at : at + size] = source[place : place + size]
 
 
 def _read_singly(
@@ -101,11 +133,23 @@ def _read_singly(
         out[order[begin:end]] = np.frombuffer(joined, np.uint8).reshape(-1, size)
 
 
+def _read_into(descriptor: int, buffer: memoryview, start: int) -> None:
+    """Fill `buffer` with the bytes from `start` on, or raise `ShrunkFileError`."""
+    if _preadv(descriptor, [buffer], start) != len(buffer):
+        buffer[:] = read_range(descriptor, start, len(buffer))
+
+
 if sys.platform == "win32":
 
     def _pread(descriptor: int, count: int, start: int) -> bytes:
         os.lseek(descriptor, start, os.SEEK_SET)
         return os.read(descriptor, count)
 
+    def _preadv(descriptor: int, buffers: list[memoryview], start: int) -> int:
+        os.lseek(descriptor, start, os.SEEK_SET)
+        data = os.read(descriptor, len(buffers[0]))
+        buffers[0][: len(data)] = data
+        return len(data)
+
 else:
-    _pread = os.pread
+    _pread, _preadv = os.pread, os.preadv

@@ -13,8 +13,14 @@ import xarray as xr
 from materialize import values_of
 from parsers.hdf5.reading_files import parse
 
+pytestmark = pytest.mark.filterwarnings("ignore:Duplicate dimension names")
 
-def same_names(path: Path, group: str | None = None) -> None:
+
+def same_as_xarray(path: Path, group: str | None = None) -> None:
+    """Compare names and shapes with netCDF4, values with h5netcdf.
+
+    netCDF-C gives uninitialised memory where a variable is shorter than two unlimited dimensions.
+    """
     tree = parse(path, group=group)
     with xr.open_dataset(path, engine="netcdf4", group=group, decode_cf=False) as expected:
         assert set(tree.arrays) == set(expected.variables)
@@ -22,6 +28,9 @@ def same_names(path: Path, group: str | None = None) -> None:
             metadata = tree.arrays[str(name)].metadata
             assert metadata.dimension_names == variable.dims, name
             assert metadata.shape == variable.shape, name
+    options = {"engine": "h5netcdf", "phony_dims": "sort", "decode_cf": False}
+    with xr.open_dataset(path, group=group, **options) as expected:
+        for name, variable in expected.variables.items():
             np.testing.assert_array_equal(values_of(tree.arrays[str(name)]), variable.values)
 
 
@@ -42,8 +51,8 @@ def test_netcdf4_dimensions(tmp_path: Path) -> None:
         group.createDimension("z", 2)
         group.createVariable("z", "i4", ("z",))[:] = [1, 2]
         group.createVariable("w", "i4", ("t", "z"))[:] = np.zeros((9, 2))  # lengthens t
-    same_names(path)
-    same_names(path, "g")
+    same_as_xarray(path)
+    same_as_xarray(path, "g")
     assert parse(path).groups["g"].arrays["w"].metadata.dimension_names == ("t", "z")
 
 
@@ -53,7 +62,7 @@ def test_a_variable_named_like_a_dimension_but_not_its_coordinate(tmp_path: Path
         file.createDimension("a", 3)
         file.createDimension("b", 2)
         file.createVariable("a", "f8", ("b",))[:] = [1, 2]
-    same_names(path)
+    same_as_xarray(path)
 
 
 def test_several_unlimited_dimensions(tmp_path: Path) -> None:
@@ -64,7 +73,7 @@ def test_several_unlimited_dimensions(tmp_path: Path) -> None:
         file.createVariable("v", "i4", ("a", "b"), chunksizes=(2, 3))[:] = np.ones((5, 4))
         file.createVariable("long", "i4", ("a",), chunksizes=(4,))[:] = np.ones(11)
         file.createVariable("none", "i4", ("b",))
-    same_names(path)
+    same_as_xarray(path)
 
 
 def test_phony_dimensions(tmp_path: Path) -> None:
@@ -76,13 +85,13 @@ def test_phony_dimensions(tmp_path: Path) -> None:
         file["g/d"] = np.zeros((7, 3))
     tree = parse(path)
     names = {name: array.metadata.dimension_names for name, array in tree.arrays.items()}
-    assert names["a"] == ("phony_dim_0", "phony_dim_1")
-    assert names["b"] == ("phony_dim_1", "phony_dim_2")
-    assert names["c"] == ("phony_dim_0", "phony_dim_3")
+    assert names["a"] == ("phony_dim_2", "phony_dim_3")
+    assert names["b"] == ("phony_dim_3", "phony_dim_4")
+    assert names["c"] == ("phony_dim_2", "phony_dim_5")
     below = tree.groups["g"].arrays["d"].metadata.dimension_names
     assert below is not None
     assert not set(below) & {name for found in names.values() if found for name in found}
-    same_names(path)
+    same_as_xarray(path)
 
 
 @pytest.mark.parametrize("attached", [True, False])

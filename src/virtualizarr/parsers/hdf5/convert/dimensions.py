@@ -3,7 +3,8 @@
 A dataset of class DIMENSION_SCALE is a dimension, named by its link. Other datasets name theirs in
 DIMENSION_LIST, one reference to a scale for each axis. Axes without a scale are given phony
 dimensions, as netCDF-C does: in one group axes of one length share a dimension, except two axes of
-one variable; their numbers go on from group to group, so that no two dimensions of a tree collide.
+one variable; their numbers go on from group to group, inner groups first, so that no two
+dimensions of a tree collide.
 """
 
 from __future__ import annotations

@@ -204,13 +204,13 @@ def _assemble(
     if known is not None:
         return known
     group = plan.group
-    arrays = {
-        name: variable_of(file, dimensions, group.path, each, storage[each.address])
-        for name, each in plan.datasets.items()
-    }
     groups = {
         name: _assemble(file, below, dimensions, storage, outside, done)
         for name, below in plan.groups.items()
+    }
+    arrays = {
+        name: variable_of(file, dimensions, group.path, each, storage[each.address])
+        for name, each in plan.datasets.items()
     }
     for name, each in plan.outside.items():
         node = outside[each]

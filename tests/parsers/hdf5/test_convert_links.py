@@ -1,0 +1,97 @@
+"""Links, against h5py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from materialize import tree_values
+from parsers.hdf5.reading_files import parse
+from virtualizarr.errors import UnsupportedFeatureError
+from virtualizarr.parsers.hdf5 import HDFParser
+from virtualizarr.source.local import LocalSource
+from virtualizarr.source.reading import run
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "file.h5"
+
+
+def test_soft_and_hard_links(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file["a/x"] = [1, 2]
+        file["hard"] = file["a/x"]
+        file["b"] = file["a"]
+        file["soft"] = h5py.SoftLink("/a/x")
+        file["a/beside"] = h5py.SoftLink("x")
+        file["a/up"] = h5py.SoftLink("/hard")
+        file["dangling"] = h5py.SoftLink("/nowhere")
+        file["group"] = h5py.SoftLink("a")
+    found = tree_values(parse(path))
+    members = {f"{g}/{n}" for g in ("a", "b", "group") for n in ("x", "beside", "up")}
+    assert found.keys() == members | {"hard", "soft"}
+    assert all(values.tolist() == [1, 2] for values in found.values())
+    assert tree_values(parse(path, group="a")).keys() == {"x", "beside", "up"}
+    assert tree_values(parse(path, group="group")).keys() == {"x", "beside", "up"}
+
+
+@pytest.mark.parametrize("kind", ["hard", "soft"])
+def test_cycles_end(path: Path, kind: str) -> None:
+    with h5py.File(path, "w") as file:
+        file["a/b/x"] = [1, 2]
+        file["a/b/again"] = file["a"] if kind == "hard" else h5py.SoftLink("/a")
+        file["a/b/self"] = file["a/b"] if kind == "hard" else h5py.SoftLink(".")
+        file["a/top"] = file["/"] if kind == "hard" else h5py.SoftLink("/")
+    assert "a/b/x" in tree_values(parse(path))
+
+
+def test_a_web_of_links_is_refused_before_it_grows(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        group = file
+        for _ in range(60):
+            below = group.create_group("one")
+            group["two"] = below
+            group = below
+    with pytest.raises(UnsupportedFeatureError, match="links that make a tree"):
+        parse(path)
+
+
+def test_external_links(tmp_path: Path, path: Path) -> None:
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["g/x"] = np.arange(3.0)
+        file["g/back"] = h5py.ExternalLink("file.h5", "/")
+        file["g"].attrs["a"] = 1
+    with h5py.File(path, "w") as file:
+        file["own"] = [5]
+        file["x"] = h5py.ExternalLink("other.h5", "/g/x")
+        file["g"] = h5py.ExternalLink("other.h5", "g")
+        file["through"] = h5py.SoftLink("/g/x")
+        file["no_file"] = h5py.ExternalLink("nowhere.h5", "/x")
+        file["no_object"] = h5py.ExternalLink("other.h5", "/nowhere")
+    tree = parse(path)
+    found = tree_values(tree)
+    assert found.keys() == {"own", "x", "g/x", "through"}
+    np.testing.assert_array_equal(found["g/x"], np.arange(3.0))
+    assert tree.groups["g"].attributes == {"a": 1}
+    assert tree.arrays["x"].manifest.locations[0].url == (tmp_path / "other.h5").as_uri()
+
+
+def test_a_reader_that_may_not_open_other_files_says_so(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file["x"] = h5py.ExternalLink("other.h5", "/x")
+    with pytest.raises(UnsupportedFeatureError, match="other files"):
+        run(HDFParser().parse(path.as_uri()), LocalSource(path))
+
+
+def test_user_defined_links_are_refused_by_name() -> None:
+    path = (
+        Path(__file__).parents[4] / "shared/data/hdf5-corpus/hdf5_2014/tools/testfiles/tudlink.h5"
+    )
+    if not path.exists():
+        pytest.skip("shared data are not here")
+    with pytest.raises(UnsupportedFeatureError, match="user-defined link"):
+        parse(path)
