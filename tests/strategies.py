@@ -89,7 +89,8 @@ def fill_values(draw: st.DrawFn, dtype: np.dtype[Any]) -> Any:
         return draw(st.sampled_from([None, np.nan, np.inf, -0.0, 1.5, *large]))
     if dtype.kind in "iu":
         return draw(st.sampled_from([None, 7, np.iinfo(dtype).max]))
-    return None
+    masks: dict[str, list[Any]] = {"S": [None, b"ab"], "U": [None, "é"], "b": [None, True]}
+    return draw(st.sampled_from(masks.get(dtype.kind, [None])))
 
 
 @st.composite

@@ -21,6 +21,8 @@ import virtualizarr
 from h5py_parser import h5py_parser
 from netcdf_archive import EAGER, month, write_netcdf3, write_netcdf4
 from servers.ranges import RangeServer
+from virtualizarr.api import _Opener
+from virtualizarr.datasets.many import Attempt
 from virtualizarr.errors import (
     CombineError,
     CorruptFileError,
@@ -91,8 +93,9 @@ def test_what_was_known_of_the_file_is_kept(archive: Path) -> None:
         {"parallel": "dask"},
         {"parallel": ThreadPoolExecutor},
         {"preprocess": lambda dataset: dataset.assign_attrs(title="small archive")},
+        {"progress": lambda done, total: None, "on_error": "warn"},
     ],
-    ids=["by_coords", "nested", "dask", "executor", "preprocess"],
+    ids=["by_coords", "nested", "dask", "executor", "preprocess", "warn"],
 )
 def test_many_files(archive: Path, expected: xr.Dataset, options: dict[str, Any]) -> None:
     found = virtualizarr.open_virtual_mfdataset(archive / "*.nc", **EAGER | options)
@@ -376,3 +379,35 @@ class TestOnError:
 def test_a_bar_shows_progress(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
     virtualizarr.open_virtual_mfdataset(archive / "*.nc", progress=True, **EAGER)
     assert "opening files" in capsys.readouterr().out
+
+
+def test_what_is_parsed_already_opens_too(archive: Path, expected: xr.Dataset) -> None:
+    group = virtualizarr.parse(archive / "0.nc")
+    store = virtualizarr.open_store(archive / "0.nc")
+    direct = virtualizarr.open_virtual_dataset(archive / "0.nc")
+    for parsed in (group, store):
+        found = virtualizarr.open_virtual_dataset(parsed)
+        assert virtual(found) == VIRTUAL
+        xr.testing.assert_identical(found.virtualize.open(), direct.virtualize.open())
+    assert virtualizarr.open_virtual_datatree(group).children == {}
+
+
+def test_preprocess_is_told_the_file(archive: Path) -> None:
+    seen: list[str] = []
+
+    def remember(dataset: xr.Dataset) -> xr.Dataset:
+        seen.append(dataset.encoding["source"])
+        return dataset
+
+    virtualizarr.open_virtual_mfdataset(archive / "*.nc", preprocess=remember, **EAGER)
+    assert seen == [(archive / f"{number}.nc").as_uri() for number in range(3)]
+
+
+def test_the_work_can_be_sent_to_other_processes(archive: Path) -> None:
+    opener = _Opener(None, "hdf5", {"loadable_variables": ["time"]})
+    attempt = pickle.loads(pickle.dumps(Attempt(opener, None, tolerant=True)))
+    found = attempt((archive / "0.nc").as_uri())
+    assert virtual(pickle.loads(pickle.dumps(found))) == VIRTUAL | {"x"}
+    failed = pickle.loads(pickle.dumps(attempt("file:///none.nc")))
+    assert isinstance(failed, SourceNotFoundError)
+    assert failed.url == "file:///none.nc"

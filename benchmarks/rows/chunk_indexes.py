@@ -10,7 +10,7 @@ COUNTS = {"200k": 200_000, "2M": 2_000_000}
 CASES = {f"{kind} {size}": 1 / 40 for kind in KINDS for size in COUNTS}
 QUICK = {f"{kind} 200k": 1 / 40 for kind in KINDS}
 SIZES = {f"{kind} {size}": (kind, count) for kind in KINDS for size, count in COUNTS.items()}
-REPEAT = 1
+REPEAT = 2
 
 
 def _name(case: str) -> str:

@@ -11,7 +11,7 @@ CASES = {"write 100k": None, "write 1M": 1 / 8, "read 100k": None, "read 1M": 1 
 QUICK = {"write 100k": None, "read 100k": None}
 COUNTS = {"100k": 100_000, "1M": 1_000_000}
 SIZES = {case: (case.split()[0], COUNTS[case.split()[1]]) for case in CASES}
-REPEAT = 1
+REPEAT = 2
 
 
 def make(data: Path, case: str) -> None:

@@ -7,7 +7,7 @@ from benchmarks import references
 CASES = {"250 variables": None, "1000 variables": 1 / 150, "100 groups": None, "400 groups": 1 / 85}
 QUICK = {"1000 variables": 1 / 150}
 SIZES = {case: (case.split()[1], int(case.split()[0])) for case in CASES}
-REPEAT = 1
+REPEAT = 2
 
 
 def _name(case: str) -> str:

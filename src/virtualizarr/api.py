@@ -28,6 +28,7 @@ from virtualizarr.store import ManifestStore
 
 type Url = str | os.PathLike[str]
 type References = Mapping[str, Any]
+type Input = Url | References | ManifestGroup | ManifestStore
 type LegacyParser = Callable[..., ManifestStore]
 type AnyParser = str | Parser | LegacyParser
 
@@ -61,7 +62,7 @@ class Parsed:
 
 
 def open_virtual_dataset(
-    url: Url | References,
+    url: Input,
     registry: Registry | None = None,
     parser: AnyParser | None = None,
     *,
@@ -73,7 +74,7 @@ def open_virtual_dataset(
 ) -> xr.Dataset:
     """Open a file as a Dataset of virtual variables, which hold references and no values.
 
-    - `url`: a path or URL, or kerchunk references as a dict.
+    - `url`: a path or URL, kerchunk references as a dict, or what `parse` or `open_store` returned.
     - `registry`: says which object stores to read from; by default they are made from the URL, the
       environment and `storage_options`.
     - `parser`: the format's name or a parser; by default the content decides.
@@ -82,16 +83,21 @@ def open_virtual_dataset(
       so that xarray can align and sort by them; `[]` loads nothing.
     - `decode_times`: as in `xr.open_dataset`, for the loaded variables.
 
+    The file's URL is in `dataset.encoding["source"]`.
+
     Raises errors from `virtualizarr.errors`, with the URL: SourceError and its kinds if the file
     cannot be read, UnknownFormatError, CorruptFileError, UnsupportedFeatureError.
     """
     parsed = parsed_url(url, registry, parser, storage_options)
     wanted = Wanted(_names(drop_variables), loadable_variables, _decoding(decode_times))
-    return _datasets(parsed, {"/": parsed.at(group)}, wanted, group)["/"]
+    dataset = _datasets(parsed, {"/": parsed.at(group)}, wanted, group)["/"]
+    if parsed.url is not None:
+        dataset.encoding["source"] = parsed.url
+    return dataset
 
 
 def open_virtual_datatree(
-    url: Url | References,
+    url: Input,
     registry: Registry | None = None,
     parser: AnyParser | None = None,
     *,
@@ -218,13 +224,17 @@ def open_store(
 
 
 def parsed_url(
-    url: Url | References,
+    url: Input,
     registry: Registry | None,
     parser: AnyParser | None,
     storage_options: Mapping[str, Any] | None,
 ) -> Parsed:
-    """Return a file, or references given as a dict, parsed; arguments as `open_virtual_dataset`."""
+    """Return what is at `url`, parsed unless it is already; arguments as `open_virtual_dataset`."""
     sources = _sources(registry, storage_options)
+    if isinstance(url, ManifestStore):
+        return Parsed(url.group, sources, None, None)
+    if isinstance(url, ManifestGroup):
+        return Parsed(url, sources, None, None)
     if isinstance(url, Mapping):
         return Parsed(group_from_refs(url), sources, None, "kerchunk")
     canonical = normalize_url(url)

@@ -182,6 +182,14 @@ def test_missing_chunks_are_filled(file: FileOfArrays) -> None:
     assert found.tolist() == [0, 1, -7, -7, 4, 5]
 
 
+@pytest.mark.parametrize("shape", [(0,), (0, 3)])
+def test_arrays_without_elements(file: FileOfArrays, shape: tuple[int, ...]) -> None:
+    array = file.add(np.zeros(shape, "<f4"), ("x", "y")[: len(shape)], (2, 2)[: len(shape)])
+    found = load(ManifestGroup({"x": array}), file.source, loadable_variables=["x"])
+    assert found.x.values.shape == shape
+    assert file.opened == []
+
+
 def test_unusual_codecs_are_left_to_zarr(file: FileOfArrays) -> None:
     values = np.array([3, 5, 9], "<i4")
     array = file.add(

@@ -112,7 +112,7 @@ def test_affine_runs_stay_affine_when_they_continue() -> None:
     assert joined.offset_column == AffineRun(0, (10,), (3 * 10**8,))
     assert joined.nbytes < 1000
     assert len(pickle.dumps(joined)) < 1000
-    assert joined == pickle.loads(pickle.dumps(joined)) if joined.nrefs < 10 else True
+    assert pickle.loads(pickle.dumps(joined)).offset_column == joined.offset_column
 
 
 def test_bad_entries_are_refused() -> None:

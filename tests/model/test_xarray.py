@@ -125,3 +125,29 @@ def test_values_are_never_made_up(use: Any) -> None:
     virtual, _ = dataset(Archive(), 0, 3)
     with pytest.raises(NotLoadedError, match=r"\.virtualize\.open\(\)"):
         use(virtual)
+
+
+def test_an_undecided_selection_is_of_no_other_use() -> None:
+    archive = Archive()
+    array: Any = archive.store(np.arange(6, dtype="i4"), (3,), compress=True, names=("t",))
+    undecided = array[np.array([0, 1, 2, -1, -1, -1])]
+    assert undecided.shape == (6,)
+    for use in (
+        lambda: undecided.manifest,
+        lambda: pickle.dumps(undecided),
+        lambda: np.concatenate([undecided, array]),
+        lambda: undecided[:3],
+        lambda: undecided.rename_paths("s3://x/y"),
+        lambda: np.where(np.ones(6, np.bool_), undecided, 0),
+    ):
+        with pytest.raises(UnsupportedFeatureError, match="multiples of 3"):
+            use()
+    kept = np.array([True] * 3 + [False] * 3)
+    masked: Any = np.where(kept, undecided, 0)
+    np.testing.assert_array_equal(values_of(masked, archive.read), [0, 1, 2, 0, 0, 0])
+
+
+def test_chunks_are_for_users_and_not_for_xarray() -> None:
+    virtual, _ = dataset(Archive(), 0, 3)
+    assert virtual.v.data.chunks == (1, 4)
+    assert dict(virtual.chunks) == {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import pickle
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -108,6 +109,21 @@ def test_pickled_source_and_threads_read_the_same(content: bytes, path: Path) ->
     with ThreadPoolExecutor(8) as pool:
         got = list(pool.map(read, range(0, 100_000, 1000)))
     assert got == [content[a : a + 100] for a in range(0, 100_000, 1000)]
+
+
+def test_nothing_is_kept_of_a_file_read_once(tmp_path: Path) -> None:
+    path = tmp_path / "five.bin"
+    path.write_bytes(bytes(range(250)) * 20_000)
+    source = pickle.loads(pickle.dumps(LocalSource(path, keep=False)))
+    tracemalloc.start()
+    chunk = source.read([ByteRange(500, 1000)])[0]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert chunk.tobytes() == bytes(range(250)) * 2
+    assert peak < 100_000
+    os.utime(path, ns=(0, 0))
+    with pytest.raises(ChangedSourceError):
+        source.read([ByteRange(0, 1)])
 
 
 def test_no_file_stays_open(path: Path) -> None:

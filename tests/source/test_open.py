@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,13 @@ def test_local_files_are_read_directly(tmp_path: Path) -> None:
         assert isinstance(source, LocalSource)
         assert source.url == path.as_uri()
         assert bytes(source.read(HEAD)[0]) == b"content"
+    path.write_bytes(bytes(5_000_000))
+    for registry in (None, ObjectStoreRegistry({"file://": LocalStore()})):
+        source = open_source(path, registry, cache=False)
+        tracemalloc.start()
+        source.read(HEAD)
+        assert tracemalloc.get_traced_memory()[1] < 100_000
+        tracemalloc.stop()
 
 
 def test_memory_and_cache() -> None:

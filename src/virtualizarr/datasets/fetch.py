@@ -56,6 +56,8 @@ def _by_location(name: str, manifest: ChunkManifest) -> list[tuple[Location, _Wa
     codes = np.asarray(manifest.location).ravel()
     offset = np.asarray(manifest.offset).ravel().astype(np.int64)
     length = np.asarray(manifest.length).ravel().astype(np.int64)
+    if not codes.size:
+        return []
     order = np.argsort(codes, kind="stable")
     present, first = np.unique(codes[order], return_index=True)
     groups = np.split(order, first[1:])

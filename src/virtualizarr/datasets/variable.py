@@ -1,9 +1,9 @@
 """What this package needs of xarray's private parts, and nothing else.
 
 xarray prepares what a backend returns: it wraps the data of every variable for lazy indexing, and
-`open_mfdataset` asks every variable to chunk itself. Neither makes sense for data without values, so
-virtual data live in `VirtualVariable`s, which answer by staying as they are. They are variables in
-all else, and what `concat` joins is an ordinary variable again.
+`open_mfdataset` asks every variable to chunk itself. Neither makes sense for data without values,
+so virtual data live in `VirtualVariable`s, which answer by staying as they are. They are variables
+in all else, and what `concat` joins is an ordinary variable again.
 """
 
 from __future__ import annotations

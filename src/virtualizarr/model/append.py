@@ -87,15 +87,27 @@ def plan_append(existing: ManifestGroup, new: ManifestGroup, dim: str) -> Append
             _check_decoding(pair)
     if all(pair.new.shape[pair.axis] == 0 for pair in growing):
         return AppendPlan((), f"nothing to append: {dim!r} has length 0")
-    place = _place_of(growing, dim)
-    if place is not None:
-        count = growing[0].new.shape[growing[0].axis]
-        note = f"nothing to do: these {count} along {dim!r} are there, at {place} and after"
-        return AppendPlan((), note)
-    placements = tuple(placement for placement in grown if placement.metadata is not None)
-    placements = tuple(map(_grown, growing))
-    extent = growing[0].existing.shape[growing[0].axis]
-    return AppendPlan(placements, f"appended along {dim!r}, at {extent}")
+    places = {_place_of(own, dim) for own in _by_group(growing)}
+    if places == {None}:
+        placements = tuple(map(_grown, growing))
+        extent = growing[0].existing.shape[growing[0].axis]
+        return AppendPlan(placements, f"appended along {dim!r}, at {extent}")
+    if None in places:
+        raise CombineError(
+            f"what is to be appended along {dim!r} is already there in some groups and not in "
+            "others; nothing was appended"
+        )
+    count = growing[0].new.shape[growing[0].axis]
+    found = ", ".join(sorted(str(place) for place in places))
+    return AppendPlan((), f"nothing to do: these {count} along {dim!r} are there, at {found}")
+
+
+def _by_group(pairs: list[_Pair]) -> Iterator[list[_Pair]]:
+    """Yield the arrays of one group after the other: a dimension means one length in each."""
+    groups: dict[str, list[_Pair]] = {}
+    for pair in pairs:
+        groups.setdefault(pair.path.rpartition("/")[0], []).append(pair)
+    yield from groups.values()
 
 
 def plan_region(
@@ -110,7 +122,11 @@ def plan_region(
     for pair in _pairs(existing, new, None):
         names = pair.existing.metadata.dimension_names
         known = names if names is not None else ()
-        axes = {axis: region[name] for axis, name in enumerate(known) if name in region}
+        axes = {
+            axis: region[name]
+            for axis, name in enumerate(known)
+            if name is not None and name in region
+        }
         if not axes:
             _check_alike(pair)
             continue
@@ -158,8 +174,8 @@ def plain_values(array: ManifestArray) -> npt.NDArray[Any] | None:
         manifest.inline, manifest.offset.astype(np.int64), manifest.length.astype(np.int64)
     )
     configuration: Any = metadata.codecs[0].get("configuration", {})
-    order = ">" if configuration.get("endian") == "big" else "<"
-    dtype = metadata.dtype.newbyteorder(order)
+    big = configuration.get("endian") == "big"
+    dtype = metadata.dtype.newbyteorder(">" if big else "<")
     if len(stored) % dtype.itemsize or len(stored) < metadata.shape[0] * dtype.itemsize:
         return None
     values: npt.NDArray[Any] = stored.view(dtype)[: metadata.shape[0]]
@@ -221,13 +237,11 @@ def _check_alike(pair: _Pair) -> None:
     _check_decoding(pair)
     if there.shape != here.shape:
         raise CombineError(f"has shape {here.shape} here but {there.shape} there", node=pair.path)
-    mine, theirs = there.manifest, here.manifest
-    if mine.shape_chunk_grid != theirs.shape_chunk_grid:
+    own = here.manifest.location == INLINE
+    if not own.any() or there.metadata.grid_shape != own.shape:
         return
-    both = (mine.location == INLINE) & (theirs.location == INLINE)
-    if not both.any():
-        return
-    if not bool(mine.elementwise_eq(theirs)[both].all()):
+    both = own & (there.manifest.location == INLINE)
+    if not bool(there.manifest.elementwise_eq(here.manifest)[both].all()):
         raise CombineError(
             "the values here differ from those there, and appending cannot change them",
             node=pair.path,

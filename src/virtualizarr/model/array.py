@@ -90,7 +90,7 @@ class ManifestArray(NDArrayOperatorsMixin):
     @property
     def nbytes_virtual(self) -> int:
         """Bytes that the references take in memory."""
-        return self._manifest.nbytes
+        return self.manifest.nbytes
 
     @property
     def chunks(self) -> tuple[int | tuple[int, ...], ...]:
@@ -107,7 +107,7 @@ class ManifestArray(NDArrayOperatorsMixin):
     @property
     def locations(self) -> tuple[Location, ...]:
         """The files that the array refers to."""
-        return self._manifest.locations
+        return self.manifest.locations
 
     @property
     def T(self) -> ManifestArray:  # noqa: N802
@@ -119,7 +119,7 @@ class ManifestArray(NDArrayOperatorsMixin):
 
     def rename_paths(self, new: str | Callable[[str], str]) -> ManifestArray:
         """Return the array with its locations renamed; see `ChunkManifest.rename_paths`."""
-        return ManifestArray(self._metadata, self._manifest.rename_paths(new))
+        return ManifestArray(self._metadata, self.manifest.rename_paths(new))
 
     def astype(self, dtype: npt.DTypeLike, /, *, copy: bool = True, **_: Any) -> ManifestArray:
         """Return the array itself; raises UnsupportedFeatureError for another dtype."""
@@ -208,13 +208,21 @@ class ManifestArray(NDArrayOperatorsMixin):
         """Raise NotLoadedError, saying what to do; `xarray` calls this for `.values`."""
         raise not_loaded("converting to a numpy array")
 
+    def item(self, *_: int) -> Never:
+        """Raise NotLoadedError, saying what to do."""
+        raise not_loaded("getting an item")
+
+    def tolist(self) -> Never:
+        """Raise NotLoadedError, saying what to do."""
+        raise not_loaded("converting to a list")
+
     def __repr__(self) -> str:
         return (
             f"ManifestArray<shape={self.shape}, dtype={self.dtype}, chunks={_brief(self.chunks)}>"
         )
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (ManifestArray, (self._metadata, self._manifest))
+        return (ManifestArray, (self._metadata, self.manifest))
 
 
 class Reindexed(ManifestArray):

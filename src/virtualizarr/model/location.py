@@ -21,13 +21,15 @@ class Location:
     """A file, and what was known of it when it was parsed.
 
     Two locations are equal if their URLs are: the other fields are evidence, not identity. `size`
-    is in bytes, `last_modified` is timezone-aware; None where the store did not say.
+    is in bytes, `last_modified` is timezone-aware; None where the store did not say. A format that
+    only holds the latest time at which the file may have been modified gives `unmodified_since`.
     """
 
     url: str
     size: int | None = field(default=None, compare=False)
     etag: str | None = field(default=None, compare=False)
     last_modified: datetime | None = field(default=None, compare=False)
+    unmodified_since: datetime | None = field(default=None, compare=False)
 
     def agreed(self, other: Location) -> Location:
         """Return what two locations of one URL know together.

@@ -199,9 +199,7 @@ def serializer_of(dtype: np.dtype[Any]) -> CodecJson:
 
 
 def _codec_json(codec: Any) -> CodecJson:
-    if isinstance(codec, str):
-        return {"name": codec}
-    return {key: value for key, value in codec.items() if key != "configuration" or value}
+    return {"name": codec} if isinstance(codec, str) else dict(codec)
 
 
 def _grid_to_json(grid: ChunkGrid) -> Json:

@@ -40,8 +40,11 @@ def from_zarr_metadata(metadata: ArrayV3Metadata) -> ArrayMetadata:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnstableSpecificationWarning)
-        document = json.dumps(metadata.to_dict())
-    return ArrayMetadata.from_json(json.loads(document))
+        document = json.loads(json.dumps(metadata.to_dict()))
+    for codec in document["codecs"]:
+        if not codec.get("configuration", True):
+            del codec["configuration"]
+    return ArrayMetadata.from_json(document)
 
 
 def to_zarr_group_metadata(attributes: Mapping[str, Any]) -> GroupMetadata:

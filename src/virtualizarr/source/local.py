@@ -36,6 +36,7 @@ from virtualizarr.source.urls import file_url
 
 WHOLE_FILE_MAX = 8 * 1024 * 1024
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 class LocalSource:
@@ -56,6 +57,7 @@ class LocalSource:
         self._keep = keep
         self.url = url if url is not None else file_url(self.path)
         self._stat: os.stat_result | None = None
+        self._facts: FileFacts | None = None
         self._content: memoryview | None = None
 
     def __repr__(self) -> str:
@@ -65,15 +67,14 @@ class LocalSource:
         return (_rebuild, (self.path, self.url, self._keep))
 
     def facts(self) -> FileFacts:
-        if self._stat is None:
+        if self._facts is None:
             with self._opened():
                 pass
-        assert self._stat is not None
-        modified = _EPOCH + timedelta(microseconds=self._stat.st_mtime_ns // 1000)
-        return FileFacts(size=self._stat.st_size, last_modified=modified)
+        assert self._facts is not None
+        return self._facts
 
     async def facts_async(self) -> FileFacts:
-        return self.facts() if self._stat is not None else await asyncio.to_thread(self.facts)
+        return self._facts if self._facts is not None else await asyncio.to_thread(self.facts)
 
     def read(self, requests: Sequence[ByteRange | ByteBlocks], /) -> list[Any]:
         if self._content is not None:
@@ -107,10 +108,13 @@ class LocalSource:
         The file is compared with what the first round saw, before and after the reads.
         """
         try:
-            with open(self.path, "rb", buffering=0, opener=_open_no_wait) as file:
-                size = self._same_file(os.fstat(file.fileno()))
-                yield file.fileno(), size
-                self._same_file(os.fstat(file.fileno()))
+            file = _open_no_wait(self.path)
+            try:
+                size = self._same_file(os.fstat(file))
+                yield file, size
+                self._same_file(os.fstat(file))
+            finally:
+                os.close(file)
         except VirtualizeError:
             raise
         except ShrunkFileError as error:
@@ -126,8 +130,12 @@ class LocalSource:
 
     def _same_file(self, found: os.stat_result) -> int:
         if self._stat is None:
+            if stat.S_ISDIR(found.st_mode):
+                raise IsADirectoryError
             if not stat.S_ISREG(found.st_mode):
                 raise SourceError("is not a regular file", url=self.url)
+            modified = _EPOCH + timedelta(microseconds=found.st_mtime_ns // 1000)
+            self._facts = FileFacts(size=found.st_size, last_modified=modified)
             self._stat = found
         seen = self._stat
         if (found.st_size, found.st_mtime_ns) != (seen.st_size, seen.st_mtime_ns):
@@ -139,6 +147,6 @@ def _rebuild(path: str, url: str, keep: bool) -> LocalSource:
     return LocalSource(path, url, keep=keep)
 
 
-def _open_no_wait(path: str, flags: int) -> int:
+def _open_no_wait(path: str) -> int:
     """Open without waiting for the writer of a named pipe, which would hang."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    return os.open(path, _FLAGS)

@@ -17,7 +17,7 @@ PARQUET_TRANSFORMER = "chunk-manifest-parquet"
 TRANSFORMERS = (JSON_TRANSFORMER, PARQUET_TRANSFORMER)
 
 INLINE_KEY = "inline_chunks"
-"""A member of an array's document: its chunk objects were inline chunks. Other readers ignore it."""
+"""A member of an array's document, which other readers ignore: its chunks were inline chunks."""
 
 SCALAR_KEYS = ("0", "c", "")
 """Spellings of the one chunk key of an array without axes; the first is written."""
@@ -57,9 +57,7 @@ def transformer_of(document: Mapping[str, Any]) -> tuple[str, str, str | None] |
     if len(transformers) > 1 or name not in TRANSFORMERS:
         raise UnsupportedFeatureError(f"storage transformers {transformers!r:.80}")
     if not isinstance(settings, Mapping) or not isinstance(settings.get("manifest"), str):
-        raise CorruptFileError(
-            f"the storage transformer {name} names no manifest: {settings!r:.80}"
-        )
+        raise CorruptFileError(f"the transformer {name} names no manifest: {settings!r:.80}")
     locations = settings.get("locations")
     if locations is not None and not isinstance(locations, str):
         raise CorruptFileError(f"the storage transformer {name} has locations {locations!r:.80}")
@@ -73,11 +71,7 @@ def transformer_of(document: Mapping[str, Any]) -> tuple[str, str, str | None] |
 def path_below(path: str) -> str:
     """Return a relative path without its leading "./"; CorruptFileError where it may lead out."""
     parts = path.removeprefix(HERE).split("/")
-    if (
-        ":" in path
-        or "\\" in path
-        or "\0" in path
-        or any(part in ("", ".", "..") for part in parts)
-    ):
+    climbs = any(part in ("", ".", "..") for part in parts)
+    if climbs or not set(path).isdisjoint(":\\\0"):
         raise CorruptFileError(f"the path {path!r:.200} does not lie below the array's directory")
     return "/".join(parts)

@@ -106,6 +106,13 @@ def checked[B: (bytes, memoryview)](
                 "parse it again",
                 url=then.url,
             )
+    latest = then.unmodified_since
+    if latest is not None and now.last_modified is not None and now.last_modified > latest:
+        raise ChangedSourceError(
+            f"the file has changed since it was parsed: it may not be modified after {latest}, but "
+            f"was at {now.last_modified}; parse it again",
+            url=then.url,
+        )
     if len(data) != stop - start:
         raise CorruptFileError(
             f"the file ends inside a chunk: {stop - start} bytes expected, {len(data)} found",

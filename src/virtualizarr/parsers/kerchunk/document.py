@@ -6,7 +6,7 @@ Specification: "References specification" of fsspec/kerchunk, versions 0 (a flat
 
 from __future__ import annotations
 
-import binascii
+import base64
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -118,8 +118,8 @@ def inline_bytes(text: str, key: str) -> bytes:
         except UnicodeEncodeError as error:
             raise CorruptFileError("the inline value is not Unicode", node=key) from error
     try:
-        return binascii.a2b_base64(text[7:].encode("ascii"))
-    except (binascii.Error, UnicodeEncodeError) as error:
+        return base64.b64decode(text[7:], validate=True)
+    except ValueError as error:
         raise CorruptFileError(f"the inline value is not base64: {error}", node=key) from error
 
 

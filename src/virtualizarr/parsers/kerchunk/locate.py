@@ -18,7 +18,7 @@ from virtualizarr.source.urls import normalize_url
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _WEB = re.compile(r"https?://", re.IGNORECASE)
 _ABSOLUTE = re.compile(r"/|~|[A-Za-z]:[/\\]|file:", re.IGNORECASE)
-_PLAIN = re.compile(r"(?:file:///|s3://[^/]+/|gs://[^/]+/)(?:[A-Za-z0-9_.=+-]+/)*[A-Za-z0-9_.=+-]+")
+_PLAIN = re.compile(r"(?:file:///|(?:s3|gs)://[\w.-]+/)(?:[\w.=+-]+/)*[\w.=+-]+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,8 @@ class Origin:
         """
         if _PLAIN.fullmatch(text) and "/../" not in text and "/./" not in text:
             return text
-        if _SCHEME.match(text) is None and _ABSOLUTE.match(text) is None:
+        chained = "::" in text.partition("://")[0]
+        if not chained and _SCHEME.match(text) is None and _ABSOLUTE.match(text) is None:
             return self._below(text)
         return canonical(text)
 
@@ -55,7 +56,7 @@ class Origin:
             )
         root = canonical(self.root) if self.root else "file://"
         scheme, _, below = root.partition("://")
-        quoted = canonical(f"x://h/{path}").removeprefix("x://h/")
+        quoted = canonical(f"s3://h/{path}").removeprefix("s3://h/")
         whole = posixpath.normpath(f"{below}/{quoted}")
         authority = below.partition("/")[0]
         if not (whole == authority or whole.startswith(f"{authority}/")):

@@ -21,6 +21,7 @@ _CALL = re.compile(r"\s*([A-Za-z_]\w*)\s*\((.*)\)\s*", re.DOTALL)
 _ARGUMENT = re.compile(
     r"""\s*([A-Za-z_]\w*)\s*=\s*(?:'([^'\\]*)'|"([^"\\]*)"|(-?\d{1,30}))\s*(?:,|\Z)"""
 )
+_MARK = re.compile(r"\{[{%#]")
 _STATEMENT = re.compile(r"\{[%#]")
 
 type Lookup = Callable[[str], str]
@@ -48,7 +49,7 @@ class Templates:
         Without any templates text is left as it is, as the reference file system leaves it. Raises
         CorruptFileError for a name that is not defined, UnsupportedFeatureError for an expression.
         """
-        return expand(text, self.value) if self.texts and "{{" in text else text
+        return expand(text, self.value) if self.texts and _MARK.search(text) else text
 
     def value(self, expression: str) -> str:
         """Return what a placeholder stands for: a template's text, or a call of it."""

@@ -110,9 +110,16 @@ class Members:
         """Return the members whose name begins with `prefix`, without it."""
         kept = [i for i, name in enumerate(self.names) if name.startswith(prefix)]
         names = [self.names[i][len(prefix) :] for i in kept]
-        columns = (self.method, self.encrypted, self.header, self.data, self.stored, self.size)
         at = np.array(kept, np.int64)
-        return Members(names, *(column[at] for column in columns))
+        return Members(
+            names,
+            self.method[at],
+            self.encrypted[at],
+            self.header[at],
+            self.data[at],
+            self.stored[at],
+            self.size[at],
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,9 +150,8 @@ class Archive:
     def _content(self, number: int, data: memoryview) -> Found:
         members = self.members
         if len(data) < members.stored[number]:
-            return CorruptFileError(
-                "the archive ends inside a member", at=int(members.data[number])
-            )
+            start = int(members.data[number])
+            return CorruptFileError("the archive ends inside a member", at=start)
         if members.encrypted[number] or members.method[number] not in (STORED, DEFLATED):
             return self._unread(number)
         if members.method[number] == STORED:
@@ -302,8 +308,10 @@ def _record_starts(central: npt.NDArray[np.uint8], directory: Directory) -> Int6
 
 def _record_stops(central: npt.NDArray[np.uint8], starts: Int64s) -> Int64s:
     table = _structured(central, starts, _CENTRAL)
-    parts = [table[name].astype(np.int64) for name in ("name_length", "extra_length")]
-    return starts + _CENTRAL.itemsize + sum(parts) + table["comment_length"]
+    stops = starts + _CENTRAL.itemsize
+    for name in ("name_length", "extra_length", "comment_length"):
+        stops = stops + table[name].astype(np.int64)
+    return stops
 
 
 def _structured(

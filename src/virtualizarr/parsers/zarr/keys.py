@@ -63,9 +63,9 @@ def indices(keys: Sequence[str], separator: str, ndim: int) -> tuple[Int64s, Int
     text = "\n".join(keys) + "\n" if keys else ""
     if not text.isascii() or text.count("\n") != len(keys):
         plain = re.compile(rf"\d+(?:{re.escape(separator)}\d+)*", re.ASCII)
-        kept = [number for number, key in enumerate(keys) if plain.fullmatch(key)]
-        rows, index = indices([keys[number] for number in kept], separator, ndim)
-        return np.array(kept, np.int64)[rows], index
+        plain_rows = [row for row, key in enumerate(keys) if plain.fullmatch(key)]
+        rows, index = indices([keys[row] for row in plain_rows], separator, ndim)
+        return np.array(plain_rows, np.int64)[rows], index
     letters = np.frombuffer(text.encode(), np.uint8)
     lines = _lines_of_form(letters, separator, ndim)
     stops = np.flatnonzero(lines)

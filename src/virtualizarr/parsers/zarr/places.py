@@ -118,15 +118,17 @@ def read_whole() -> Reading[memoryview | bytes]:
     first, facts = yield [ByteRange(0, FIRST_READ), Stat()]
     if len(first) < FIRST_READ:
         return first  # type: ignore[no-any-return]
-    pieces = [first]
-    start, size = FIRST_READ, facts.size
+    if facts.size is not None:
+        del first
+        (whole,) = yield [ByteRange(0, facts.size)]
+        return whole  # type: ignore[no-any-return]
+    pieces, start = [first], FIRST_READ
     while True:
-        stop = size if size is not None and size > start else 2 * start
-        (piece,) = yield [ByteRange(start, stop)]
+        (piece,) = yield [ByteRange(start, 2 * start)]
         pieces.append(piece)
-        if len(piece) < stop - start or stop == size:
+        if len(piece) < start:
             return b"".join(pieces)
-        start = stop
+        start = 2 * start
 
 
 def _read_range(wanted: ByteRange) -> Reading[memoryview]:

@@ -22,8 +22,10 @@ def checksum_of(location: Location, last_updated_at: datetime | None = None) -> 
     bare = location.url.startswith(("file://", "http://", "https://"))
     if location.etag is not None and not bare:
         return location.etag
-    known = location.last_modified if location.last_modified is not None else last_updated_at
-    return None if known is None else whole_second(known)
+    for known in (location.last_modified, location.unmodified_since, last_updated_at):
+        if known is not None:
+            return whole_second(known)
+    return None
 
 
 def whole_second(time: datetime) -> datetime:

@@ -19,7 +19,7 @@ from virtualizarr.model import INLINE, ChunkManifest
 from virtualizarr.writers.icechunk.checksums import Checksum
 from virtualizarr.writers.icechunk.splitting import boxes
 
-REFS_PER_CALL = 200_000
+REFS_PER_CALL = 50_000
 MAX_INDEX = 2**32
 _CALL, _CELL, _ROW = 7.0, 0.5, 2.0  # measured microseconds: a call, a cell in it, a lone reference
 

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from virtualizarr.errors import AlreadyExistsError, UnsupportedFeatureError
+from virtualizarr.errors import AlreadyExistsError, SourceNotFoundError, UnsupportedFeatureError
 from virtualizarr.source.urls import UrlParts, local_path, normalize_url, split_url
 from virtualizarr.writers.icechunk.containers import container_prefixes, covering
 from virtualizarr.writers.icechunk.importing import import_icechunk, translated
@@ -46,6 +46,7 @@ def open_or_create_repository(
     storage_options: Mapping[str, Any] | None = None,
     *,
     grid_shapes: Mapping[str, tuple[int, ...]] | None = None,
+    create: bool = True,
 ) -> Repository:
     """Return the repository at a path or URL, made if it is not there, ready for `locations`.
 
@@ -55,6 +56,7 @@ def open_or_create_repository(
       locations alike; without them credentials come from the environment.
     - `grid_shapes`: chunk grids of arrays about to be made, by path ("/group/name"), for the cut
       of their manifests.
+    - `create`: False raises SourceNotFoundError where there is no repository.
 
     Raises UnsupportedFeatureError for locations or stores that Icechunk cannot reach,
     MissingDependencyError without icechunk, SourceError where the repository cannot be opened.
@@ -66,6 +68,8 @@ def open_or_create_repository(
     with translated(canonical):
         storage = storage_for(canonical, options)
         exists = icechunk.Repository.exists(storage)
+        if not exists and not create:
+            raise SourceNotFoundError("there is no Icechunk repository", url=canonical)
         saved = icechunk.Repository.fetch_config(storage) if exists else None
         config = saved if saved is not None else new_config()
         changed = add_containers(config, prefixes, options)

@@ -84,6 +84,9 @@ def _contiguous(
     rows = rows_per_chunk(shape[0], size // shape[0]) if shape else 1
     parts = shape[0] // rows if shape else 1
     part = size // parts
+    if parts == 1:
+        manifest = _one_chunk(file, layout.address, size, len(shape))
+        return array_of(dataset, element, shape=shape, chunk_shape=shape, manifest=manifest)
     offset = np.uint64(layout.address) + np.arange(parts, dtype=np.uint64) * np.uint64(part)
     return array_of(
         dataset,
@@ -92,6 +95,14 @@ def _contiguous(
         chunk_shape=(rows, *shape[1:]) if shape else (),
         manifest=ChunkManifest.single_file(file.location, offset, part),
     )
+
+
+def _one_chunk(file: OpenFile, address: int, size: int, rank: int) -> ChunkManifest:
+    grid = (1,) * rank
+    length = np.full(grid, size, np.uint32 if size < 2**32 else np.uint64)
+    location = np.zeros(grid, np.uint32)
+    offset = np.full(grid, address, np.uint64)
+    return ChunkManifest.from_columns((file.location,), location, offset, length)
 
 
 def manifest_of(index: ChunkIndex, grid: tuple[int, ...], file: OpenFile) -> ChunkManifest:

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from virtualizarr.parsers.hdf5.convert.elements import describe, pair_as_complex
+from virtualizarr.parsers.hdf5.convert.text import readable
 from virtualizarr.parsers.hdf5.layout import Attribute, DataspaceType, Undecoded
 from virtualizarr.parsers.hdf5.layout_datatype import (
     Array,
@@ -57,7 +58,7 @@ def convert_attributes(
     """Return the attributes to show; `paths` names the objects that references point to."""
     hidden = SCALE_RESERVED if is_scale(attributes) else NETCDF_RESERVED
     return {
-        name: convert_attribute(attribute, paths)
+        name if name.isascii() else readable(name): convert_attribute(attribute, paths)
         for name, attribute in attributes.items()
         if name not in hidden
     }
@@ -67,7 +68,7 @@ def convert_attribute(attribute: Attribute, paths: Mapping[int, str]) -> Any:
     """Return an attribute's value by the rules above."""
     value = attribute.value
     if type(value) is str:
-        return _text(value)
+        return value if value.isascii() else readable(value)
     if attribute.dataspace.type is DataspaceType.NULL:
         return _nothing(attribute.datatype)
     if isinstance(value, Undecoded):
@@ -78,16 +79,6 @@ def convert_attribute(attribute: Attribute, paths: Mapping[int, str]) -> Any:
     if isinstance(converted, list) and len(converted) == 1 and attribute.dataspace.shape == (1,):
         return converted[0]
     return converted
-
-
-def _text(value: str) -> str:
-    if value.isascii():
-        return value
-    try:
-        value.encode()
-    except UnicodeEncodeError:  # bytes that were not UTF-8
-        return value.encode("utf-8", "surrogateescape").decode("latin-1")
-    return value
 
 
 def _nothing(datatype: Datatype) -> Any:
@@ -103,10 +94,10 @@ def _nothing(datatype: Datatype) -> Any:
 def _convert(value: Any, datatype: Datatype, paths: Mapping[int, str]) -> Any:
     match datatype:
         case String():
-            return _nested(value, _text)
+            return _nested(value, readable)
         case VariableLength():
             if datatype.is_string:
-                return _nested(value, _text)
+                return _nested(value, readable)
             base = datatype.base
             if isinstance(value, np.ndarray) and value.dtype.kind == "O":
                 return _nested(value, lambda each: _convert(each, base, paths))
@@ -144,7 +135,7 @@ def _complex(value: Any) -> Any:
 
 def _record(row: Any, datatype: Compound, paths: Mapping[int, str]) -> dict[str, Any]:
     return {
-        member.name: _convert(row[member.name], member.datatype, paths)
+        readable(member.name): _convert(row[member.name], member.datatype, paths)
         for member in datatype.members
     }
 
@@ -152,7 +143,7 @@ def _record(row: Any, datatype: Compound, paths: Mapping[int, str]) -> dict[str,
 def _path(address: int, paths: Mapping[int, str]) -> str | None:
     if address == 0:
         return None
-    return paths.get(address, f"<HDF5 object at byte {address}>")
+    return readable(paths.get(address, f"<HDF5 object at byte {address}>"))
 
 
 def _nested(value: Any, convert: Any) -> Any:

@@ -1,10 +1,10 @@
 """Dimension names: netCDF-4's rules over HDF5's dimension scales.
 
 A dataset of class DIMENSION_SCALE is a dimension, named by its link. Other datasets name theirs in
-DIMENSION_LIST, one reference to a scale for each axis. Axes without a scale are given phony
-dimensions, as netCDF-C does: in one group axes of one length share a dimension, except two axes of
-one variable; their numbers go on from group to group, inner groups first, so that no two
-dimensions of a tree collide.
+DIMENSION_LIST, one reference to a scale for each axis. Axes without a scale are given dimensions as
+netCDF-C does: a dimension of their group that is as long, else a phony one; two axes of one
+variable never share one. The numbers of phony dimensions go on from group to group, inner groups
+first, so that no two dimensions of a tree collide.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from virtualizarr.parsers.hdf5.convert.attributes import is_scale
+from virtualizarr.parsers.hdf5.convert.text import readable
 from virtualizarr.parsers.hdf5.layout import Attribute, Dataset, DataspaceType
 
 NON_COORDINATE_PREFIX = "_nc4_non_coord_"
@@ -48,11 +49,14 @@ class Scale:
 class Dimensions:
     """All dimensions of a file: scales by the address of their object header, and by netCDF id.
 
-    `first_phony` is the number of the next phony dimension.
+    `attached` holds the addresses of the scales of each dataset's axes, by the dataset's address;
+    `names` the paths of objects; `next_phony` is the number of the next phony dimension, and
+    `phony` holds what may be used by axes without a scale, by the path of a group.
     """
 
     scales: dict[int, Scale]
     ids: dict[int, int]
+    attached: Mapping[int, list[int]]
     names: Mapping[int, str]
     next_phony: int
     phony: dict[str, list[Scale]] = field(default_factory=dict)
@@ -70,42 +74,52 @@ class Dimensions:
             if dataset.dataspace.type is DataspaceType.SIMPLE and is_scale(dataset.attributes):
                 space = dataset.dataspace
                 scales[dataset.address] = Scale(
-                    names[dataset.address].rpartition("/")[2],
+                    readable(names[dataset.address].rpartition("/")[2]),
                     space.shape[0],
                     space.max_shape[0] is None,
                 )
                 number = _integers(dataset.attributes.get("_Netcdf4Dimid"))
                 if len(number) == 1:
                     ids.setdefault(number[0], dataset.address)
+        attached = {
+            each.address: scale_addresses(each)
+            for each in datasets
+            if "DIMENSION_LIST" in each.attributes
+        }
         if any(scale.unlimited for scale in scales.values()):
-            _lengthen(scales, datasets)
-        return cls(scales, ids, names, len(scales))
+            _lengthen(scales, datasets, attached)
+        return cls(scales, ids, attached, names, len(scales))
 
     def scales_of(self, dataset: Dataset) -> list[Scale | None]:
         """Return the named dimension of each axis; None where it has none."""
         rank = len(dataset.dataspace.shape)
         own = self.scales.get(dataset.address)
         if own is None:
-            return [self._scale(address) for address in scale_addresses(dataset)]
+            addresses = self.attached.get(dataset.address)
+            return [None] * rank if addresses is None else [*map(self.scales.get, addresses)]
         coordinates = _integers(dataset.attributes.get("_Netcdf4Coordinates"))
         if rank > 1 and len(coordinates) == rank and all(each in self.ids for each in coordinates):
             return [self.scales[self.ids[each]] for each in coordinates]
         return [own, *[None] * (rank - 1)]
 
-    def _scale(self, address: int) -> Scale | None:
-        scale = self.scales.get(address)
-        if scale is None and address in self.names:  # in a group above, which was not read
-            return Scale(self.names[address].rpartition("/")[2], -1, False)
-        return scale
+    def _scales_in(self, group: str) -> list[Scale]:
+        parent = group.rstrip("/")
+        return [
+            scale
+            for address, scale in self.scales.items()
+            if self.names[address].rpartition("/")[0] == parent
+        ]
 
     def complete(
         self, group: str, shape: Sequence[int], named: Sequence[Scale | None], grows: Sequence[bool]
     ) -> tuple[str, ...]:
-        """Return a name for every axis of a variable of `group`, phony where none was given.
+        """Return a name for every axis of a variable of `group`, a found one where none was given.
 
         `grows` says which axes are unlimited: netCDF-C does not mix them with others.
         """
-        known = self.phony.setdefault(group, [])
+        known = self.phony.get(group)
+        if known is None:
+            known = self.phony[group] = self._scales_in(group)
         used = {scale.name for scale in named if scale is not None}
         names: list[str] = []
         for size, scale, unlimited in zip(shape, named, grows, strict=True):
@@ -136,8 +150,9 @@ def scale_addresses(dataset: Dataset) -> list[int]:
 
 
 def _last(references: Any) -> int:
-    column = np.asarray(references).reshape(-1)
-    return int(column[-1]) if column.size and column.dtype.kind == "u" else 0
+    if not isinstance(references, np.ndarray) or references.dtype.kind != "u":
+        return 0
+    return int(references.flat[-1]) if references.size else 0
 
 
 def _integers(attribute: Attribute | None) -> list[int]:
@@ -147,11 +162,14 @@ def _integers(attribute: Attribute | None) -> list[int]:
     return [int(value) for value in values] if values.dtype.kind in "iu" else []
 
 
-def _lengthen(scales: dict[int, Scale], datasets: Iterable[Dataset]) -> None:
+def _lengthen(
+    scales: dict[int, Scale], datasets: Iterable[Dataset], attached: Mapping[int, list[int]]
+) -> None:
     for dataset in datasets:
-        if "DIMENSION_LIST" not in dataset.attributes:
+        addresses = attached.get(dataset.address)
+        if addresses is None:
             continue
-        for address, size in zip(scale_addresses(dataset), dataset.dataspace.shape, strict=True):
+        for address, size in zip(addresses, dataset.dataspace.shape, strict=True):
             scale = scales.get(address)
             if scale is not None and scale.unlimited and size > scale.size:
                 scales[address] = Scale(scale.name, size, True)

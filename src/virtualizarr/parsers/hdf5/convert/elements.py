@@ -16,6 +16,7 @@ from virtualizarr.codecs.record import COPY, CUT, STRIP, SWAP, Record
 from virtualizarr.errors import UnsupportedFeatureError
 from virtualizarr.model.dtypes import STRING, endian_of
 from virtualizarr.model.metadata import CodecJson
+from virtualizarr.parsers.hdf5.convert.text import readable
 from virtualizarr.parsers.hdf5.layout_datatype import (
     Array,
     Bitfield,
@@ -162,11 +163,13 @@ def _compound(datatype: Compound) -> Element:
     pair = pair_as_complex(datatype)
     if pair is not None:
         return Element(pair)
-    members = [(member.name, _member(member)) for member in datatype.members]
+    members = [(readable(member.name), _member(member)) for member in datatype.members]
     if not members:
         raise UnsupportedFeatureError("compounds without members")
     stored = np.dtype([(name, element.dtype) for name, element in members])
-    if stored == datatype.numpy_dtype() and not any(element.foreign for _, element in members):
+    if _same_layout(stored, datatype.numpy_dtype()) and not any(
+        element.foreign for _, element in members
+    ):
         try:
             endian_of(stored)
         except UnsupportedFeatureError:  # members of both byte orders
@@ -175,6 +178,16 @@ def _compound(datatype: Compound) -> Element:
             return Element(stored)
     record = Record(datatype.size, _merged(_pieces(datatype, 0)))
     return Element(stored.newbyteorder("<"), foreign=(record,))
+
+
+def _same_layout(packed: np.dtype[Any], stored: np.dtype[Any] | None) -> bool:
+    """Say whether two compound dtypes differ in nothing but names."""
+    if stored is None or packed.fields is None or stored.fields is None:
+        return packed == stored
+    return packed.itemsize == stored.itemsize and all(
+        one[1] == other[1] and _same_layout(one[0], other[0])
+        for one, other in zip(packed.fields.values(), stored.fields.values(), strict=True)
+    )
 
 
 def _member(member: Member) -> Element:

@@ -20,12 +20,15 @@ from virtualizarr.parsers.hdf5.convert.dimensions import (
     NON_COORDINATE_PREFIX,
     Dimensions,
     is_only_dimension,
+    scale_addresses,
 )
 from virtualizarr.parsers.hdf5.convert.links import Outside, follow, joined
 from virtualizarr.parsers.hdf5.convert.opening import open_file
+from virtualizarr.parsers.hdf5.convert.text import readable
 from virtualizarr.parsers.hdf5.convert.urls import beside
 from virtualizarr.parsers.hdf5.convert.variables import variable_of
 from virtualizarr.parsers.hdf5.layout import BrokenObject, Dataset, Group
+from virtualizarr.parsers.hdf5.read import walk
 from virtualizarr.source.reading import Elsewhere, Reading, together
 
 MAX_DEPTH = 200
@@ -55,9 +58,9 @@ def read_node(file: OpenFile, drop: Collection[str] = ()) -> Reading[Node]:
     chunk indexes of all datasets are read together, one level a round.
     """
     root = file.hierarchy.root
-    dimensions = Dimensions.of(
-        (each for each in file.hierarchy.objects.values() if isinstance(each, Dataset)), file.paths
-    )
+    datasets = [each for each in file.hierarchy.objects.values() if isinstance(each, Dataset)]
+    datasets += yield from _read_scales_above(file, datasets)
+    dimensions = Dimensions.of(datasets, file.paths)
     match root:
         case Dataset():
             storage = yield from _located(read_array(file, root), root.path)
@@ -69,6 +72,18 @@ def read_node(file: OpenFile, drop: Collection[str] = ()) -> Reading[Node]:
             raise root.error
         case _:
             raise UnsupportedFeatureError("a named datatype holds no data", node=root.path)
+
+
+def _read_scales_above(file: OpenFile, datasets: list[Dataset]) -> Reading[list[Dataset]]:
+    """Return the dimension scales that `datasets` use but that lie in groups above the root."""
+    if not file.hierarchy.ancestors:
+        return []
+    used = {at for each in datasets for at in scale_addresses(each)}
+    above = [
+        file.paths[at] for at in used - {each.address for each in datasets} if at in file.paths
+    ]
+    found = yield from together([walk(file.superblock, path) for path in sorted(above)])
+    return [each.root for each in found if isinstance(each.root, Dataset)]
 
 
 def _read_group(
@@ -115,12 +130,12 @@ def _plan(
             raise _with_advice(error.located(node=path), name) from error
         match found:
             case Dataset() if not is_only_dimension(found):
-                plan.datasets[_shown(name, group, file)] = found
+                plan.datasets[readable(_shown(name, group, file))] = found
             case Group() if found.address not in above:
-                below = plan.groups[name] = _plan(file, found, drop, plans, above)
+                below = plan.groups[readable(name)] = _plan(file, found, drop, plans, above)
                 plan.nodes += below.nodes
             case Outside():
-                plan.outside[name] = found
+                plan.outside[readable(name)] = found
             case BrokenObject():
                 raise _with_advice(found.error.located(node=path, at=found.address), name)
     plan.nodes += len(plan.datasets) + len(plan.outside)
@@ -147,7 +162,7 @@ def _located[T](reading: Reading[T], path: str) -> Reading[T]:
 
 
 def _with_advice(error: VirtualizeError, name: str) -> VirtualizeError:
-    kind = type(error)
+    kind, name = type(error), readable(name)
     if kind not in (UnsupportedFeatureError, CorruptFileError) or "drop_variables" in error.reason:
         return error
     return kind(

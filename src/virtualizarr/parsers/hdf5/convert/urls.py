@@ -18,6 +18,6 @@ def beside(url: str, name: str) -> str:
     """
     match = _URL.fullmatch(url)
     root, path = (match[1], match[2] or "/") if match is not None else ("", url)
-    encoded = quote(name, safe=_PATH_SAFE) if match is not None else name
+    encoded = quote(name, safe=_PATH_SAFE, errors="surrogateescape") if match is not None else name
     joined = posixpath.normpath(posixpath.join(posixpath.dirname(path), encoded))
     return root + re.sub("^/+", "/", joined)

@@ -13,6 +13,7 @@ from virtualizarr.model import MISSING, ArrayMetadata, ChunkManifest, ManifestAr
 from virtualizarr.parsers.hdf5.convert.attributes import convert_attributes
 from virtualizarr.parsers.hdf5.convert.context import OpenFile
 from virtualizarr.parsers.hdf5.convert.dimensions import Dimensions, Scale
+from virtualizarr.parsers.hdf5.convert.text import readable
 from virtualizarr.parsers.hdf5.layout import Dataset
 from virtualizarr.parsers.hdf5.layout_datatype import Enumerated
 
@@ -57,7 +58,7 @@ def _flags(datatype: Enumerated) -> dict[str, Any]:
         return {}
     return {
         "flag_values": np.array(datatype.values, dtype.newbyteorder("=")),
-        "flag_meanings": " ".join("_".join(name.split()) for name in datatype.names),
+        "flag_meanings": " ".join("_".join(readable(name).split()) for name in datatype.names),
     }
 
 
