@@ -16,12 +16,31 @@ from zarr.storage import MemoryStore
 
 from virtualizarr.model import INLINE, MISSING, ManifestArray, ManifestGroup
 
+MANY = 500
+
 
 def read_local(url: str, offset: int, length: int) -> bytes:
     """Read a range of the file at a `file://` URL."""
     with open(Path(unquote(urlsplit(url).path)), "rb") as file:
         file.seek(offset)
         return file.read(length)
+
+
+def _plain_values(
+    array: ManifestArray, read: Callable[[str, int, int], bytes]
+) -> np.ndarray[Any, Any]:
+    """Lay out records that are stored as they are, one chunk each, without zarr's cost a chunk."""
+    manifest, metadata = array.manifest, array.metadata
+    (location,) = manifest.locations
+    offsets, lengths = manifest.offset.reshape(-1).tolist(), manifest.length.reshape(-1).tolist()
+    end = offsets[-1] + lengths[-1]
+    content = read(location.url, 0, end)
+    assert len(content) == end
+    parts = zip(offsets, lengths, strict=True)
+    raw = b"".join(content[offset : offset + length] for offset, length in parts)
+    order = metadata.codecs[0].get("configuration", {"endian": "little"})["endian"]
+    values = np.frombuffer(raw, metadata.dtype.newbyteorder(order)).reshape(metadata.shape)
+    return values.astype(metadata.dtype)
 
 
 def reader_of(files: Mapping[str, bytes]) -> Callable[[str, int, int], bytes]:
@@ -33,6 +52,9 @@ def values_of(
     array: ManifestArray, read: Callable[[str, int, int], bytes] = read_local
 ) -> np.ndarray[Any, Any]:
     """Fetch every chunk of `array` and let zarr decode them."""
+    is_plain = [codec["name"] for codec in array.metadata.codecs] == ["bytes"]
+    if is_plain and array.manifest.location.size > MANY and not array.manifest.location.any():
+        return _plain_values(array, read)
     store: dict[str, Any] = {}
     to_buffer = default_buffer_prototype().buffer.from_bytes
     store["zarr.json"] = to_buffer(orjson.dumps(array.metadata.to_json()))

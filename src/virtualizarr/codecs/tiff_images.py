@@ -128,9 +128,7 @@ def _webp_size(codec: ForeignCodec, head: bytes) -> tuple[int, int]:
 def _into_whole_chunk(function: str) -> Decoder:
     """Return a decoder for formats that can be decoded into an array at hand."""
 
-    def decode(
-        codec: ForeignCodec, data: Octets, shape: Shape, tables: Tables
-    ) -> npt.NDArray[Any]:
+    def decode(codec: ForeignCodec, data: Octets, shape: Shape, tables: Tables) -> npt.NDArray[Any]:
         del tables
         dtype: np.dtype[Any] = codec.stored.dtype  # type: ignore[attr-defined]
         wanted = shape if shape[2] > 1 else shape[:2]
@@ -150,29 +148,20 @@ def _png(codec: ForeignCodec, data: Octets, shape: Shape, tables: Tables) -> npt
 
 
 def _lerc(codec: ForeignCodec, data: Octets, shape: Shape, tables: Tables) -> npt.NDArray[Any]:
-    """LERC, versions 1 and 2. Pixels that its mask takes out are NaN, or 0 in integers."""
+    """LERC, versions 1 and 2. Floats that its mask takes out are NaN, as libtiff reads them."""
     del tables
-    declared = _lerc_pixels(data.tobytes()[:64])
+    blob = data.tobytes()
+    declared = _lerc_pixels(blob[:64])
     codec.require(declared is not None, "no LERC blob")
-    codec.require(declared is not None and declared <= prod(shape[:2]), "LERC blob too large")
-    masks = np.ones((1, *shape[:2]), np.uint8)
-    del masks
-    image, mask = codec.imagecodecs("lerc_decode", data.tobytes(), masks=True)
-    image = np.array(image)
-    return _masked(image, mask, shape)
-
-
-def _masked(image: npt.NDArray[Any], mask: Any, shape: Shape) -> npt.NDArray[Any]:
-    if mask is None:
+    codec.require(declared is None or declared <= prod(shape[:2]), "a LERC blob too large")
+    image, mask = codec.imagecodecs("lerc_decode", blob, masks=True)
+    image = np.asarray(image)
+    if mask is None or image.dtype.kind != "f":
         return image
-    valid = np.asarray(mask) != 0
-    if valid.ndim == 3:
-        valid = valid[0]
-    if image.dtype.kind == "f":
-        image[~valid] = np.nan
-    elif image.ndim == 2 and shape[2] in (2, 4) and image.shape[-1] == shape[2] - 1:
-        return image
-    return image
+    valid = np.asarray(mask, np.bool_)
+    if valid.ndim < image.ndim:
+        valid = valid[..., np.newaxis]
+    return np.where(valid, image, image.dtype.type(np.nan))
 
 
 def _lerc_pixels(head: bytes) -> int | None:
@@ -190,9 +179,7 @@ def _lerc_pixels(head: bytes) -> int | None:
 def _lerc_in(compression: str) -> Decoder:
     """Return a decoder of LERC blobs that are compressed once more (LercParameters)."""
 
-    def decode(
-        codec: ForeignCodec, data: Octets, shape: Shape, tables: Tables
-    ) -> npt.NDArray[Any]:
+    def decode(codec: ForeignCodec, data: Octets, shape: Shape, tables: Tables) -> npt.NDArray[Any]:
         most = prod(shape) * 16 + 65536
         blob = octets(codec.imagecodecs(f"{compression}_decode", data, out=most))
         return _lerc(codec, blob, shape, tables)

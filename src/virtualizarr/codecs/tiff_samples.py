@@ -134,9 +134,7 @@ def _sign_extended(values: Numbers, stored: Sample) -> Numbers:
     return (values.view(stored.dtype) << shift) >> shift
 
 
-def packed_numbers(
-    codec: ForeignCodec, raw: Octets, bits: tuple[int, ...], endian: str
-) -> Numbers:
+def packed_numbers(codec: ForeignCodec, raw: Octets, bits: tuple[int, ...], endian: str) -> Numbers:
     """Return the uint8 samples of pixels that are packed into one word, as RGB565 is.
 
     Samples are scaled up to all values of a byte, by repeating their bits.

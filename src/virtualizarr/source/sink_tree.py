@@ -17,7 +17,7 @@ import sys
 from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import batched
+from itertools import batched, chain
 from pathlib import PurePosixPath
 from typing import Any, Protocol
 
@@ -52,8 +52,8 @@ class TreeSink(Protocol):
         """Whether all files change at once; if not, old and new ones lie side by side a while."""
         ...
 
-    def write(self, files: Iterable[File], last: File) -> None:
-        """Replace all that lies there by `files`, whose names may hold "/", and then `last`.
+    def write(self, *phases: Iterable[File]) -> None:
+        """Replace all that lies there by files, whose names may hold "/", one phase after the other.
 
         Raises `SourceError` where something cannot be written.
         """
@@ -100,7 +100,7 @@ class LocalTree:
         except OSError as error:
             raise _unwritten(error, self.url) from error
 
-    def write(self, files: Iterable[File], last: File) -> None:
+    def write(self, *phases: Iterable[File]) -> None:
         real = os.path.realpath(self.path)
         folder, name = os.path.split(real)
         beside = os.path.join(folder, f".{name[:100]}.{secrets.token_hex(6)}.partial")
@@ -113,7 +113,7 @@ class LocalTree:
         except OSError as error:
             raise _unwritten(error, self.url) from error
         try:
-            _fill(beside, [*_names_checked(files), last])
+            _fill(beside, chain.from_iterable(map(_names_checked, phases)))
             _put_in_place(beside, real)
             _flush(folder)
         except OSError as error:
@@ -210,16 +210,15 @@ class StoreTree:
     def names(self) -> Collection[str]:
         return list_store(self.store, self.path, self.url).names
 
-    def write(self, files: Iterable[File], last: File) -> None:
+    def write(self, *phases: Iterable[File]) -> None:
         before = set(self.names)
         written: set[str] = set()
         with ThreadPoolExecutor(PUTS_IN_FLIGHT) as pool:
-            for batch in batched(_names_checked(files), PUTS_IN_FLIGHT):
-                written.update(name for name, _ in batch)
-                for _ in pool.map(self._put, batch):
-                    pass
-        self._put(last)
-        stale = sorted(before - written - {last[0]})
+            for phase in phases:
+                for batch in batched(_names_checked(phase), PUTS_IN_FLIGHT):
+                    written.update(name for name, _ in batch)
+                    list(pool.map(self._put, batch))
+        stale = sorted(before - written)
         try:
             if stale:
                 obstore.delete(self.store, [self._key(name) for name in stale])

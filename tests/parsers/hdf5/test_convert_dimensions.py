@@ -120,4 +120,5 @@ def test_plain_hdf5_scales(tmp_path: Path, attached: bool) -> None:
     found = tree.arrays["v"].metadata.dimension_names
     assert found is not None
     assert found == ("phony_dim_1", "x")
-    same_as_xarray(path)
+    if not attached:  # h5netcdf refuses a variable of which some axes have scales and some not
+        same_as_xarray(path)

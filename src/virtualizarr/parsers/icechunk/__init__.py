@@ -18,12 +18,12 @@ from virtualizarr.model import ArrayMetadata, ManifestArray, ManifestGroup
 from virtualizarr.model.cf_fill import decode_cf_fill
 from virtualizarr.parsers.base import CallableParser
 from virtualizarr.parsers.icechunk.chunk_refs import Gathering
-from virtualizarr.parsers.icechunk.flatbuffer import Buffer
 from virtualizarr.parsers.icechunk.repository import (
     Node,
     Ref,
     array_positions,
     find_snapshot,
+    manifest_of,
     read_manifests,
     read_nodes,
 )
@@ -31,7 +31,7 @@ from virtualizarr.source.reading import Reading
 
 __all__ = ["IcechunkParser"]
 
-MANIFESTS_PER_ROUND = 256
+MANIFESTS_PER_ROUND = 64
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class IcechunkParser(CallableParser):
 
 
 def _gather(root: str, arrays: list[Node]) -> Reading[dict[str, ManifestArray]]:
-    """Read the manifests of all arrays, some hundreds a round, and make the arrays."""
+    """Read the manifests of all arrays, some at a time, and make the arrays."""
     metadata = {node.path: _metadata(node) for node in arrays}
     parts = {node.path: Gathering(root, metadata[node.path].grid_shape) for node in arrays}
     users: dict[str, list[Node]] = {}
@@ -124,7 +124,7 @@ def _gather(root: str, arrays: list[Node]) -> Reading[dict[str, ManifestArray]]:
 
 def _take_in(data: bytes, users: list[Node], parts: dict[str, Gathering], url: str) -> None:
     try:
-        manifest = Buffer(data).root()
+        manifest = manifest_of(data)
         tables = array_positions(manifest)
         for node in users:
             if node.identity in tables:

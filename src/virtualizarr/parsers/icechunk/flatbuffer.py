@@ -27,7 +27,7 @@ class Buffer:
     def __init__(self, data: bytes) -> None:
         self.bytes = data
         self.data = np.frombuffer(data, np.uint8)
-        self.words = self.data[: len(data) // 4 * 4].view("<u4")
+        self.words = np.frombuffer(data + bytes(-len(data) % 4), "<u4")
 
     def root(self) -> Table:
         """Return the table that the buffer holds."""
@@ -165,7 +165,8 @@ class Tables:
         present, at = self.field(number)
         starts, lengths = np.zeros(len(self), np.int64), np.full(len(self), -1, np.int64)
         heads = self._buffer.follow(at)
-        starts[present], lengths[present] = heads + 4, self._buffer.words_at(heads)
+        counts = self._buffer.words_at(heads)
+        starts[present], lengths[present] = heads + 4, counts
         self._check(starts, lengths)
         return starts, lengths
 
@@ -192,15 +193,17 @@ class Tables:
     def changes(self, starts: Positions, lengths: Positions) -> npt.NDArray[np.bool_]:
         """Say for each vector of bytes whether it differs from the one before; True for the first.
 
-        Costs memory for all their bytes at once.
+        Whole words are compared, so that what follows a vector may make it seem to differ. Costs
+        memory for all their bytes at once.
         """
         changed = np.ones(len(starts), np.bool_)
         if len(starts) < 2:
             return changed
-        width = max(int(lengths.max()), 0)
-        inside = np.arange(width) < lengths[:, None]
-        last = max(len(self._buffer.bytes) - 1, 0)
-        places = np.minimum(starts[:, None] + np.arange(width), last)
-        rows = np.where(inside, self._buffer.data[places], 0)
+        counts = np.maximum(lengths + 3, 0) >> 2
+        width = int(counts.max())
+        ruler = np.arange(width, dtype=np.int64)
+        if int(counts.min()) < width:
+            ruler = np.minimum(ruler, np.maximum(counts - 1, 0)[:, None])
+        rows = self._buffer.words[(starts >> 2)[:, None] + ruler]
         changed[1:] = (rows[1:] != rows[:-1]).any(axis=1) | (lengths[1:] != lengths[:-1])
         return changed

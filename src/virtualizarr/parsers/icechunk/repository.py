@@ -142,18 +142,17 @@ def _identity(table: Table, number: int, size: int, what: str) -> str:
 
 
 def read_manifests(root: str, names: Sequence[str]) -> Reading[list[bytes]]:
-    """Return the contents of manifest files, in one round."""
-    urls = [f"{root}/manifests/{name}" for name in names]
-    found = yield [Elsewhere(url, read_whole()) for url in urls]
-    contents: list[bytes] = []
-    for url, data in zip(urls, found, strict=True):
+    """Return manifest files as they are stored, in one round."""
+    found = yield [Elsewhere(f"{root}/manifests/{name}", read_whole()) for name in names]
+    for data in found:
         if isinstance(data, VirtualizeError):
             raise data
-        try:
-            contents.append(content(data, MANIFEST))
-        except VirtualizeError as error:
-            raise error.located(url=url) from error.__cause__
-    return contents
+    return list(found)
+
+
+def manifest_of(data: bytes) -> Table:
+    """Return the manifest that a file holds."""
+    return Buffer(content(data, MANIFEST)).root()
 
 
 def array_positions(manifest: Table) -> dict[bytes, Table]:

@@ -177,9 +177,7 @@ def _sub_offsets(
 
 def _with_values(walk: Walk, tree: Sequence[tuple[str, Entries]]) -> Reading[list[Ifd]]:
     """Return the IFDs with all their values, asked for at once."""
-    far = [
-        one for _, ifd in tree for tag, one in ifd.fields.items() if tag not in ifd.inline
-    ]
+    far = [one for _, ifd in tree for tag, one in ifd.fields.items() if tag not in ifd.inline]
     _check_values(walk, far)
     answers = iter((yield [ByteRange(one.at, one.at + one.nbytes) for one in far]) if far else ())
     ifds: list[Ifd] = []

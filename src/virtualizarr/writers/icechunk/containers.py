@@ -20,7 +20,7 @@ def container_prefixes(urls: Iterable[str]) -> tuple[str, ...]:
     """Return the narrowest prefixes that serve canonical `urls`, sorted; each ends in "/".
 
     One per bucket, one per web server, and for local files the deepest directory that holds them
-    all, or one per top-level directory where that would be the root.
+    all and has a plain name, or one per top-level directory where that would be the root.
 
     Raises UnsupportedFeatureError for URLs that Icechunk cannot read, naming one.
     """
@@ -42,17 +42,27 @@ def container_prefixes(urls: Iterable[str]) -> tuple[str, ...]:
 
 
 def _directory_prefixes(directories: set[str]) -> set[str]:
-    if not directories:
+    """Return prefixes for local directories, cut where a name would be percent-encoded.
+
+    Icechunk does not find the container of a location whose prefix has such a name.
+    """
+    plain = {_plain_part(directory) for directory in directories}
+    if not plain:
         return set()
-    if "" in directories:
+    if "" in plain:
         raise UnsupportedFeatureError(
-            "Icechunk cannot refer to files in the root directory of the file system; move them "
-            "into a directory"
+            "Icechunk cannot refer to files in the root directory of the file system, nor in a "
+            "directory there whose name has blanks or signs; move them"
         )
-    common = os.path.commonpath(directories)
+    common = os.path.commonpath(plain)
     if common != "/":
         return {f"file://{common}/"}
-    return {f"file:///{directory.split('/')[1]}/" for directory in directories}
+    return {f"file:///{directory.split('/')[1]}/" for directory in plain}
+
+
+def _plain_part(directory: str) -> str:
+    plain, percent, _ = directory.partition("%")
+    return plain.rpartition("/")[0] if percent else plain
 
 
 def covering(prefixes: Iterable[str], url: str) -> str | None:

@@ -95,7 +95,9 @@ def new_config() -> RepositoryConfig:
         concurrency=icechunk.StorageConcurrencySettings(
             max_concurrent_requests_for_object=1, ideal_concurrent_request_size=ONE_REQUEST
         ),
-        retries=icechunk.StorageRetriesSettings(max_tries=MAX_TRIES),
+        retries=icechunk.StorageRetriesSettings(
+            max_tries=MAX_TRIES, initial_backoff_ms=100, max_backoff_ms=10_000
+        ),
     )
     config.manifest = icechunk.ManifestConfig(
         virtual_chunk_location_compression=icechunk.ManifestVirtualChunkLocationCompressionConfig(

@@ -73,7 +73,12 @@ def write(
     documents: Any = root["consolidated_metadata"]
     for path, plan in plans.items():
         documents["metadata"][path].update(plan)
-    sink.write(_files(tree, plans, documents["metadata"]), (DOCUMENT, dumps(root)))
+    below = documents["metadata"].items()
+    sink.write(
+        _files(tree, plans),
+        ((f"{path}/{DOCUMENT}", dumps(document)) for path, document in below),
+        [(DOCUMENT, dumps(root))],
+    )
 
 
 def _check_target(sink: TreeSink, url: str, mode: str) -> bool:
@@ -93,8 +98,7 @@ def _check_target(sink: TreeSink, url: str, mode: str) -> bool:
 
 def _check_name(path: str) -> None:
     for name in path.split("/") if path else ():
-        reserved = name in ("", ".", "..", DOCUMENT) or name.startswith("__")
-        if reserved or "\0" in name:
+        if name in ("", ".", "..", DOCUMENT) or "\0" in name:
             raise UnsupportedFeatureError(f"Zarr allows no node named {name!r}", node=path)
 
 
@@ -128,18 +132,14 @@ def _known(location: Any) -> dict[str, Json]:
     return {name: value for name, value in facts.items() if value is not None}
 
 
-def _files(
-    tree: Tree, plans: Mapping[str, Plan], documents: Mapping[str, Any]
-) -> Iterator[tuple[str, Content]]:
-    """Yield all files but the root document: first the chunks and manifests, then the documents."""
+def _files(tree: Tree, plans: Mapping[str, Plan]) -> Iterator[tuple[str, Content]]:
+    """Yield the files of all arrays but their documents: chunks and manifests."""
     for path, array in tree.arrays.items():
         try:
             for name, content in _array_files(array.manifest, plans[path]):
                 yield f"{path}/{name}", content
         except VirtualizeError as error:
             raise error.located(node=path) from error.__cause__
-    for path, document in documents.items():
-        yield f"{path}/{DOCUMENT}", dumps(document)
 
 
 def _array_files(manifest: ChunkManifest, plan: Plan) -> Iterator[tuple[str, Content]]:
@@ -164,7 +164,7 @@ def _array_files(manifest: ChunkManifest, plan: Plan) -> Iterator[tuple[str, Con
 
 def _chunk_objects(manifest: ChunkManifest) -> Iterator[tuple[str, Content]]:
     """Yield the inline chunks."""
-    if not manifest.inline:
+    if not (thin(manifest.location) == INLINE).any():
         return
     cells = np.flatnonzero(manifest.location.reshape(-1) == INLINE)
     starts = offsets_of(manifest.offset_column).reshape(-1)[cells].tolist()

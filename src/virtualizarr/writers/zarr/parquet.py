@@ -84,7 +84,7 @@ def _table(pa: Any, schema: Any, manifest: ChunkManifest, paths: Paths, cells: A
             pa.array(paths.offsets(codes, offset).astype(np.int64)),
             pa.array(length.astype(np.int64)),
             facts("size", pa.int64()).take(indices),
-            pa.DictionaryArray.from_arrays(indices, facts("etag", pa.string())),
+            facts("etag", pa.string()).dictionary_encode().take(indices),
             facts("last_modified", pa.timestamp("us", tz="UTC")).take(indices),
         ],
         schema=schema,
