@@ -87,7 +87,7 @@ def _native_inline(array: ManifestArray) -> ManifestArray:
     manifest = array.manifest
     own = [code for code, file in enumerate(manifest.locations) if "/repo/chunks/" in file.url]
     location, offset, data = manifest.location.copy(), manifest.offset.copy(), manifest.inline
-    for cell in zip(*np.nonzero(np.isin(manifest.location, own)), strict=True):
+    for cell in map(tuple, np.argwhere(np.isin(manifest.location, own))):
         path = local_path(manifest.locations[manifest.location[cell]].url)
         start, length = int(manifest.offset[cell]), int(manifest.length[cell])
         location[cell], offset[cell] = INLINE, len(data)

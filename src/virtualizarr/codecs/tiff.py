@@ -58,13 +58,13 @@ class Tiff(ForeignCodec):
         self.require_integers(
             fill_order=(1, 2), photometric=(-1, 65535), options=(0, (1 << 32) - 1)
         )
-        self.require(len(self.shape) == 3 and len(self.edge) == 2, f"shape {self.shape}")
-        kept = self.edge[0] <= self.shape[0] and self.edge[1] <= self.shape[1]
+        known = [len(axes) for axes in (self.shape, self.edge)] == [3, 2]
+        self.require(known, f"shape {self.shape}, edge {self.edge}")
+        kept = all(part <= whole for part, whole in zip(self.edge, self.shape, strict=False))
         self.require(kept, f"edge {self.edge} is larger than the chunk {self.shape}")
         self.require(self.endian in ("little", "big"), f"endian is {self.endian!r}")
         self.require(self.nbytes <= MAX_CHUNK_BYTES, f"a chunk of {self.shape} is too large")
-        known = DECOMPRESSORS.keys() | IMAGE_DECODERS.keys()
-        if self.compression not in known:
+        if self.compression not in DECOMPRESSORS.keys() | IMAGE_DECODERS.keys():
             raise UnsupportedFeatureError(f"TIFF compression {self.compression!r} is not read here")
         if self.predictor not in PREDICTORS:
             raise UnsupportedFeatureError(f"TIFF predictor {self.predictor!r} is not read here")

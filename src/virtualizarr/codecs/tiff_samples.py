@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -90,7 +90,7 @@ def numbers(codec: Stored, raw: Octets, shape: tuple[int, int], is_float_pred: b
     With `is_float_pred` the bytes of floats stay in the order of the predictor (Technical Note 3).
     """
     stored = codec.stored
-    order = "<" if codec.endian == "little" else ">"
+    order: Literal["<", ">"] = "<" if codec.endian == "little" else ">"
     if is_float_pred:
         return raw.view(stored.dtype).reshape(shape)
     if stored.is_whole:
@@ -103,20 +103,16 @@ def numbers(codec: Stored, raw: Octets, shape: tuple[int, int], is_float_pred: b
     if stored.kind == "float":
         floats = codec.imagecodecs("float24_decode", raw.tobytes(), byteorder=order)
         return np.asarray(floats, np.float32).reshape(shape)
-    return _sign_extended(_unpacked(codec, raw, shape, order), stored)
+    return _sign_extended(_unpacked(codec, raw, shape), stored)
 
 
-def _unpacked(codec: Stored, raw: Octets, shape: tuple[int, int], order: str) -> Numbers:
-    """Return unsigned integers of any width; each row begins at a byte."""
+def _unpacked(codec: Stored, raw: Octets, shape: tuple[int, int]) -> Numbers:
+    """Return unsigned integers of any width, highest bit first; each row begins at a byte."""
     rows, per_row = shape
     bits = codec.stored.bits
     unsigned = np.dtype(f"u{codec.stored.dtype.itemsize}")
     if bits == 1:
         return np.unpackbits(raw.reshape(rows, -1), axis=1)[:, :per_row].astype(unsigned)
-    if bits % 8 == 0 and order == "<":
-        wide = np.zeros((rows, per_row, unsigned.itemsize), np.uint8)
-        wide[:, :, : bits // 8] = raw.reshape(rows, per_row, bits // 8)
-        return wide.view(unsigned.newbyteorder("<"))[:, :, 0].astype(unsigned)
     if bits <= PACKINTS_BITS:
         packed = codec.imagecodecs("packints_decode", raw.tobytes(), unsigned, bits, runlen=per_row)
         return np.array(packed, unsigned).reshape(shape)
@@ -131,7 +127,8 @@ def _sign_extended(values: Numbers, stored: Sample) -> Numbers:
     if stored.kind != "int":
         return values
     shift = stored.dtype.type(stored.dtype.itemsize * 8 - stored.bits)
-    return (values.view(stored.dtype) << shift) >> shift
+    signed: Numbers = (values.view(stored.dtype) << shift) >> shift
+    return signed
 
 
 def packed_numbers(codec: ForeignCodec, raw: Octets, bits: tuple[int, ...], endian: str) -> Numbers:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
-from typing import Any, Never, Self
+from typing import Any, Never, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -97,9 +97,14 @@ class ManifestArray(NDArrayOperatorsMixin):
         """Stored chunk length per axis; a tuple of lengths on the axes of a rectilinear grid.
 
         Hidden from `xarray`, which takes every array that has `chunks` for one that dask (or
-        another chunk manager) can compute, and so could not merge, compare or reindex this one.
+        another chunk manager) can compute, and so could not merge, compare or reindex this one. It
+        has no other way to be told: a chunk manager registered for these arrays would become the
+        one that `chunks={}` uses where dask is not installed.
         """
-        if _asked_by_xarray():
+        asker = _asking_module()
+        if asker == "xarray.namedarray.core":  # a variable whose data have no chunks says None
+            return cast("tuple[int, ...]", None)
+        if asker.startswith("xarray."):
             raise AttributeError("chunks")
         grid = self._metadata.chunk_grid
         return grid.chunk_shape if isinstance(grid, RegularGrid) else grid.chunk_shapes
@@ -250,13 +255,9 @@ class Reindexed(ManifestArray):
         raise self._undecided.refusal
 
 
-def _asked_by_xarray() -> bool:
-    """Say whether the caller of our caller is xarray, finding out if an array is a chunked one.
-
-    `xarray.namedarray.core` asks later, when it has found so by other means.
-    """
-    module = str(sys._getframe(2).f_globals.get("__name__", ""))
-    return module.startswith("xarray.") and module != "xarray.namedarray.core"
+def _asking_module() -> str:
+    """Return the name of the module that the caller of our caller belongs to."""
+    return str(sys._getframe(2).f_globals.get("__name__", ""))
 
 
 def _brief(chunks: tuple[int | tuple[int, ...], ...]) -> str:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol, cast, runtime_checkable
 
@@ -26,6 +27,8 @@ from virtualizarr.errors import UnsupportedFeatureError, VirtualizeError
 from virtualizarr.source.directory import FileList
 from virtualizarr.source.facts import FileFacts
 from virtualizarr.source.ranges import ByteBlocks, ByteRange
+
+FILES_AT_ONCE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,21 +158,39 @@ def _answer(
     if len(wanted) == len(requests):
         return got
     supply = iter(got)
-    answers: list[Any] = []
-    for request in requests:
-        if isinstance(request, Elsewhere | Listing):
-            try:
-                other = source if request.url == source.url else _open(request.url, opener)
-                answers.append(
-                    run(request.reading, other, opener)
-                    if isinstance(request, Elsewhere)
-                    else _files_below(other)
-                )
-            except VirtualizeError as error:
-                answers.append(error)
-        else:
-            answers.append(source.facts() if isinstance(request, Stat) else next(supply))
-    return answers
+    others = iter(
+        _answer_others([r for r in requests if isinstance(r, Elsewhere | Listing)], source, opener)
+    )
+    return [
+        next(others)
+        if isinstance(request, Elsewhere | Listing)
+        else source.facts()
+        if isinstance(request, Stat)
+        else next(supply)
+        for request in requests
+    ]
+
+
+def _answer_others(
+    requests: Sequence[Elsewhere | Listing],
+    source: Source,
+    opener: Callable[[str], Source] | None,
+) -> Sequence[Any]:
+    """Answer what concerns other files, side by side where they are not on a local disk."""
+
+    def answer(request: Elsewhere | Listing) -> Any:
+        try:
+            other = source if request.url == source.url else _open(request.url, opener)
+            if isinstance(request, Listing):
+                return _files_below(other)
+            return run(request.reading, other, opener)
+        except VirtualizeError as error:
+            return error
+
+    if len(requests) < 2 or all(request.url.startswith("file:") for request in requests):
+        return [answer(request) for request in requests]
+    with ThreadPoolExecutor(min(len(requests), FILES_AT_ONCE)) as pool:
+        return list(pool.map(answer, requests))
 
 
 async def _answer_async(
@@ -182,19 +203,25 @@ async def _answer_async(
     if len(wanted) == len(requests):
         return got
     supply = iter(got)
-    answers: list[Any] = []
-    for request in requests:
-        if isinstance(request, Elsewhere | Listing):
+    slots = asyncio.Semaphore(FILES_AT_ONCE)
+
+    async def answer(request: Elsewhere | Listing) -> Any:
+        async with slots:
             try:
                 here = request.url == source.url
                 other = source if here else await _open(request.url, opener)
-                answers.append(
-                    await run_async(request.reading, other, opener)
-                    if isinstance(request, Elsewhere)
-                    else await asyncio.to_thread(_files_below, other)
-                )
+                if isinstance(request, Listing):
+                    return await asyncio.to_thread(_files_below, other)
+                return await run_async(request.reading, other, opener)
             except VirtualizeError as error:
-                answers.append(error)
+                return error
+
+    asked = [request for request in requests if isinstance(request, Elsewhere | Listing)]
+    others = iter(await asyncio.gather(*map(answer, asked)))
+    answers: list[Any] = []
+    for request in requests:
+        if isinstance(request, Elsewhere | Listing):
+            answers.append(next(others))
         else:
             known = await source.facts_async() if isinstance(request, Stat) else next(supply)
             answers.append(known)

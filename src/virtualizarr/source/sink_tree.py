@@ -53,9 +53,9 @@ class TreeSink(Protocol):
         ...
 
     def write(self, *phases: Iterable[File]) -> None:
-        """Replace all that lies there by files, whose names may hold "/", one phase after the other.
+        """Replace all that lies there by files, in phases, one after the other.
 
-        Raises `SourceError` where something cannot be written.
+        Names may hold "/". Raises `SourceError` where something cannot be written.
         """
         ...
 

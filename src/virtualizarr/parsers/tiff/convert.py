@@ -33,8 +33,8 @@ type Arrays = dict[str, ManifestArray]
 def codecs_of(image: Image, storage: Storage) -> tuple[CodecJson, ...]:
     """Return the codecs of a chunk, in the order in which they encode."""
     if storage.codec is None:
-        order = ">" if image.codec.endian == "big" else "<"
-        return (serializer_of(image.dtype.newbyteorder(order)),)
+        stored = image.dtype.newbyteorder(">" if image.codec.endian == "big" else "<")
+        return (serializer_of(stored),)
     ours: CodecJson = {"name": storage.codec.name, "configuration": storage.codec.configuration()}
     return (serializer_of(image.dtype.newbyteorder("<")), ours)
 

@@ -22,7 +22,7 @@ from virtualizarr.parsers.tiff.layout import (
 HEADER_SIZE = 16
 BYTE_ORDERS = {b"II": "<", b"MM": ">"}
 SIZES = {number: np.dtype(code).itemsize for number, code in TYPES.items()}
-SIZES |= {number: 8 for number in RATIONALS}
+SIZES |= dict.fromkeys(RATIONALS, 8)
 
 
 def is_tiff(head: bytes | memoryview) -> bool:
@@ -49,7 +49,10 @@ def decode_header(data: memoryview) -> Header:
 
 
 def ifd_size(header: Header, data: memoryview) -> int | None:
-    """Return the bytes of an IFD that begins with `data`; None where `data` is too short to say."""
+    """Return the bytes of an IFD that begins with `data`; None where `data` is too short to say.
+
+    The last of them are the offset of the next IFD, which a file may lack at its very end.
+    """
     if len(data) < header.count_size:
         return None
     (count,) = struct.unpack_from(f"{header.endian}{'Q' if header.is_big else 'H'}", data)
@@ -82,7 +85,8 @@ def decode_entries(header: Header, data: memoryview, at: int) -> Entries:
         start = where - at
         if nbytes <= header.offset_size or 0 <= start <= len(data) - nbytes:
             inline[tag] = data[start : start + nbytes]
-    (following,) = place.unpack_from(data, size - header.offset_size)
+    last = bytes(data[size - header.offset_size : size])
+    (following,) = place.unpack(last) if len(last) == header.offset_size else (0,)
     return Entries(at, size, fields, inline, following)
 
 

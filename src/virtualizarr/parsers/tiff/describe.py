@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 from xml.etree import ElementTree
 
 import numpy as np
@@ -98,13 +98,13 @@ def nodata_of(image: Image) -> np.generic | None:
             bounds = np.iinfo(dtype)
             if whole != whole // 1 or not bounds.min <= whole <= bounds.max:
                 return None
-            return np.array(int(whole)).astype(dtype)[()]
+            return cast("np.generic", dtype.type(int(whole)))
         number = float(words)
     except (ValueError, OverflowError):
         return None
     with np.errstate(over="ignore"):
-        scalar = np.array(number, np.float64).astype(dtype)[()]
-    return scalar if math.isfinite(number) == bool(np.isfinite(scalar)) else None
+        scalar = cast("np.generic", dtype.type(number))
+    return scalar if math.isfinite(number) == math.isfinite(float(scalar)) else None
 
 
 def _nodata(image: Image) -> dict[str, Any]:
@@ -132,7 +132,8 @@ def gdal_metadata(text: str | None, samples: int) -> dict[str, Any]:
     for item in items:
         name, role, domain = item.get("name"), item.get("role"), item.get("domain")
         sample, value = item.get("sample"), "".join(item.itertext())
-        key = role if role in _ROLES else f"{domain}:{name}" if domain else str(name)
+        plain = f"{domain}:{name}" if domain else str(name)
+        key = role if role is not None and role in _ROLES else plain
         if sample is None or not sample.isdecimal() or int(sample) >= samples:
             attributes[f"GDAL_{key}" if key in RESERVED else key] = value
         else:

@@ -189,7 +189,7 @@ def geo_keys(ifd: Ifd) -> tuple[dict[str, Any], str | None]:
 def _epsg(keys: Mapping[int, Any]) -> str | None:
     model = keys.get(MODEL_TYPE)
     horizontal = {PROJECTED: PROJECTED_CRS, GEOGRAPHIC: GEODETIC_CRS, GEOCENTRIC: GEODETIC_CRS}
-    code = keys.get(horizontal.get(model, 0))
+    code = keys.get(horizontal.get(model, 0)) if isinstance(model, int) else None
     if not isinstance(code, int) or not 1023 < code < USER_DEFINED:
         return None
     vertical = keys.get(VERTICAL_CRS)

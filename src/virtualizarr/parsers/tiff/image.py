@@ -1,4 +1,4 @@
-"""What an IFD says of its image: baseline tags, defaults and checks (TIFF 6.0, sections 3 to 22)."""
+"""What an IFD says of its image: tags, their defaults, and checks (TIFF 6.0, sections 3 to 22)."""
 
 from __future__ import annotations
 

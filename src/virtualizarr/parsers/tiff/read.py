@@ -25,6 +25,9 @@ MAX_DEPTH = 8
 SHARED_VALUES = 4
 """Values of one file may lie over one another, but not add up to more than this many files."""
 
+LARGEST_IFD = 1 << 30
+"""The most bytes of an IFD, or of the values of a tag, in a file whose size is not known."""
+
 AHEAD = 64
 """IFDs asked for at once where the chain runs at even distances."""
 
@@ -98,8 +101,8 @@ def _ask(walk: Walk, at: int, chain: Sequence[Entries]) -> Reading[dict[int, mem
         stride = at - chain[-1].at
         if stride == chain[-1].at - chain[-2].at and abs(stride) >= chain[-1].nbytes:
             places += [at + i * stride for i in range(1, AHEAD)]
-    size = walk.facts.size
-    places = [place for place in places if place == at or 0 < place < (size or 1 << 63)]
+    size = walk.facts.size if walk.facts.size is not None else at + 1
+    places = [place for place in places if place == at or 0 < place < size]
     answers = yield [ByteRange(place, place + IFD_READ) for place in places]
     return dict(zip(places, answers, strict=True))
 
@@ -107,15 +110,22 @@ def _ask(walk: Walk, at: int, chain: Sequence[Entries]) -> Reading[dict[int, mem
 def _read_entries(walk: Walk, at: int, data: memoryview) -> Reading[Entries]:
     """Decode the IFD at `at`, which begins with `data`; asks for the rest of a long one."""
     size = ifd_size(walk.header, data)
+    needed = size - walk.header.offset_size if size is not None else 0
     if size is not None and size > len(data):
-        if walk.facts.size is not None and at + size > walk.facts.size:
+        if _beyond(walk, at, needed):
             raise CorruptFileError("an IFD reaches beyond the end of the file", at=at)
         (data,) = yield [ByteRange(at, at + size)]
-    if size is None or size > len(data):
+    if size is None or needed > len(data):
         raise CorruptFileError("the file ends inside an IFD", at=at + len(data))
     entries = decode_entries(walk.header, data, at)
     walk.enter(entries)
     return entries
+
+
+def _beyond(walk: Walk, at: int, nbytes: int) -> bool:
+    """Say whether `nbytes` bytes from `at` on are more than the file, or any file, has."""
+    size = walk.facts.size
+    return nbytes > LARGEST_IFD if size is None else at + nbytes > size
 
 
 def _with_subifds(
@@ -193,12 +203,12 @@ def _with_values(walk: Walk, tree: Sequence[tuple[str, Entries]]) -> Reading[lis
 def _check_values(walk: Walk, far: Sequence[Field]) -> None:
     """Raise CorruptFileError for values beyond the end of the file, or more than it can hold."""
     size = walk.facts.size
+    for one in far:
+        if _beyond(walk, one.at, one.nbytes):
+            raise CorruptFileError(
+                f"the {one.nbytes} bytes of tag {one.tag} end beyond the end of the file", at=one.at
+            )
     if size is None:
         return
-    for one in far:
-        if one.at + one.nbytes > size:
-            raise CorruptFileError(
-                f"the {one.nbytes} bytes of tag {one.tag} end beyond the file's {size}", at=one.at
-            )
     if sum(one.nbytes for one in far) > SHARED_VALUES * size + IFD_READ:
         raise CorruptFileError("the values of tags lie over one another", at=far[0].at)

@@ -17,8 +17,8 @@ from virtualizarr.parsers.tiff.convert import (
     stacked,
     variable_attributes,
 )
-from virtualizarr.parsers.tiff.geozarr import level_attributes, tree_attributes
 from virtualizarr.parsers.tiff.georeference import Georeference, georeference_of
+from virtualizarr.parsers.tiff.geozarr import level_attributes, tree_attributes
 from virtualizarr.parsers.tiff.image import Image
 from virtualizarr.parsers.tiff.layout import Tag
 from virtualizarr.parsers.tiff.ome import planes_of

@@ -16,6 +16,9 @@ from virtualizarr.parsers.zarr.keys import KeyForm
 from virtualizarr.store.chunk_manifest import INLINE_KEY, transformer_of
 from virtualizarr.store.zarr2 import metadata_from_v2, separator_of
 
+_DRAFT_CODECS = [{"name": "bytes", "configuration": {"endian": "little"}}]
+"""What arrays written after drafts of the specification, without a list of codecs, are stored as."""
+
 _MEMBERS = frozenset(
     {
         *("zarr_format", "node_type", "shape", "data_type", "chunk_grid", "chunk_key_encoding"),
@@ -52,7 +55,7 @@ def describe(node: Node) -> Described:
     document = node.document
     _check_members(document)
     transformer = transformer_of(document)
-    plain = {name: value for name, value in document.items() if name != "storage_transformers"}
+    plain = {"codecs": _DRAFT_CODECS, **document, "storage_transformers": []}
     metadata = ArrayMetadata.from_json(plain)
     _check(metadata)
     metadata = metadata.replace(attributes=decode_cf_fill(metadata.attributes, metadata.dtype))

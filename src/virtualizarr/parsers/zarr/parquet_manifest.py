@@ -65,15 +65,17 @@ def _rows(
         raise CorruptFileError(
             f"chunk {int(cells.max())} lies outside the grid of {grid_shape} chunks"
         )
-    urls: dict[str, int] = {}
-    table = np.array([urls.setdefault(resolve(path), len(urls)) for path in paths], np.uint32)
-    known: dict[int, Location] = {}
-    for code, url in zip(table.tolist(), map(resolve, paths), strict=True):
-        facts = evidence[len(known)] if code not in known else {}
-        known.setdefault(code, Location(url, **facts))
+    numbers: dict[str, int] = {}
+    locations: list[Location] = []
+    for path, facts in zip(paths, evidence, strict=True):
+        url = resolve(path)
+        if url not in numbers:
+            numbers[url] = len(locations)
+            locations.append(Location(url, **facts))
+    table = np.array([numbers[resolve(path)] for path in paths], np.uint32)
     return Rows(
         cells,
-        tuple(known[code] for code in range(len(urls))),
+        tuple(locations),
         table[codes] if len(table) else np.zeros(0, np.uint32),
         offset.astype(np.uint64),
         length.astype(np.uint64),

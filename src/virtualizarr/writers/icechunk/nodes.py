@@ -15,6 +15,7 @@ from zarr.buffer import default_buffer_prototype
 from virtualizarr.errors import AlreadyExistsError, UnsupportedFeatureError, VirtualizeError
 from virtualizarr.model import INLINE, MISSING, ChunkManifest, ManifestArray, ManifestGroup
 from virtualizarr.model.append import Placement
+from virtualizarr.model.columns import thin
 from virtualizarr.source.background import REQUESTS
 from virtualizarr.store.documents import array_document, dumps, group_document
 from virtualizarr.writers.icechunk.checksums import checksum_of
@@ -78,7 +79,7 @@ class Putter:
                 for part in references(manifest, work.start, checksums):
                     self._count(len(part.urls))
                     self._put_references(work.path, part)
-            if manifest.inline:
+            if (thin(manifest.location) == INLINE).any():
                 self._put_inline(work)
         except VirtualizeError as error:
             raise error.located(node=work.path) from error.__cause__
@@ -124,6 +125,8 @@ class Putter:
     def _put_inline(self, work: Work) -> None:
         manifest = work.manifest
         held = manifest.location == INLINE
+        if (held & (manifest.length == 0)).any():
+            raise UnsupportedFeatureError("a chunk of no bytes is not kept by Icechunk")
         cells = np.argwhere(held) + np.array(work.start, np.int64)
         ranges = zip(manifest.offset[held].tolist(), manifest.length[held].tolist(), strict=True)
         data = memoryview(manifest.inline)

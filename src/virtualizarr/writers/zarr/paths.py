@@ -39,9 +39,7 @@ class Paths:
     ) -> tuple[list[str], npt.NDArray[np.int64]]:
         """Return the paths of some chunks, each once, and for each chunk the number of its own."""
         used, which = np.unique(codes, return_inverse=True)
-        texts = [self.locations[code].url if code < INLINE else "" for code in used.tolist()]
-        if not (len(used) and used[-1] == INLINE):
-            return texts, which
+        texts = [self.locations[code].url for code in used[used < INLINE].tolist()]
         own = np.flatnonzero(codes == INLINE)
         which[own] = len(texts) + np.arange(len(own))
         return [*texts, *(HERE + key for key in object_keys(self.grid_shape, cells[own]))], which

@@ -1,0 +1,69 @@
+"""A message of edition 1, which holds one field."""
+
+from __future__ import annotations
+
+from virtualizarr.errors import CorruptFileError
+from virtualizarr.parsers.grib.layout import END, Field, GridSection, Inventory
+from virtualizarr.parsers.grib.window import Window
+from virtualizarr.source.reading import Reading
+
+INDICATOR = 8
+PRODUCT = 28
+"""Octets of a product definition section without local extensions."""
+
+DATA_HEAD = 11
+"""Octets of a binary data section before its data."""
+
+LARGE = 0x800000
+UNIT = 120
+HAS_GRID, HAS_BITMAP = 0x80, 0x40
+AHEAD = 4096
+
+
+def read_message_1(window: Window, start: int, inventory: Inventory) -> Reading[int]:
+    """Add the field of the message at `start`; return where it ends.
+
+    Messages of 8 MiB and more do not fit the length of edition 1. As ECMWF writes them, bit 1 of
+    the length says that it counts units of 120 octets, and the length of section 4 is then what
+    is to be taken off.
+    """
+    if start + AHEAD > window.end and (window.size is None or window.size > window.end):
+        yield from window.load(start, AHEAD)
+    head = yield from window.take(start, INDICATOR + PRODUCT)
+    total = int.from_bytes(head[4:7], "big")
+    length = int.from_bytes(head[8:11], "big")
+    if length < PRODUCT:
+        raise CorruptFileError(f"section 1 of {length} octets", at=start + INDICATOR)
+    section_1 = bytes((yield from window.take(start + INDICATOR, length)))
+    flags = section_1[7]
+    at = start + INDICATOR + length
+    grid = GridSection(1, b"", section_1[6])
+    if flags & HAS_GRID:
+        size = int.from_bytes((yield from window.take(at, 3)), "big")
+        if size < 6:
+            raise CorruptFileError(f"section 2 of {size} octets", at=at)
+        grid = GridSection(1, bytes((yield from window.take(at, size))))
+        at += size
+    if flags & HAS_BITMAP:
+        size = int.from_bytes((yield from window.take(at, 3)), "big")
+        if size < 6:
+            raise CorruptFileError(f"section 3 of {size} octets", at=at)
+        at += size
+    data = yield from window.take(at, DATA_HEAD)
+    size = int.from_bytes(data[:3], "big")
+    if total & LARGE and size < UNIT:
+        total = (total & ~LARGE) * UNIT - size + len(END)
+        size = start + total - len(END) - at
+    stop = start + total
+    if size < DATA_HEAD or at + size > stop - len(END):
+        raise CorruptFileError(f"section 4 of {size} octets in a message of {total}", at=at)
+    if window.size is not None and stop > window.size:
+        raise CorruptFileError(
+            f"the file ends at byte {window.size}, inside a message of {total} bytes", at=start
+        )
+    number = inventory.grid_number(grid)
+    yield from window.check_end(stop)
+    inventory.fields.append(
+        Field(1, start, start, total, 0, section_1, b"", b"", number, data[3] >> 4, 0)
+    )
+    return stop

@@ -1,0 +1,73 @@
+"""A part of the file in memory, which moves along as the file is walked."""
+
+from __future__ import annotations
+
+import re
+
+from virtualizarr.errors import CorruptFileError
+from virtualizarr.parsers.grib.layout import END, GRIB
+from virtualizarr.source.ranges import ByteRange
+from virtualizarr.source.reading import Reading
+
+BLOCK = 1024 * 1024
+STEP = 4096
+
+_GRIB = re.compile(GRIB)
+
+
+class Window:
+    """The bytes `view` of a file from `base` on; `end` is where they stop.
+
+    `size` is the file's, None where it is not known. Offsets are those of the file.
+    """
+
+    __slots__ = ("base", "end", "size", "step", "view")
+
+    def __init__(self, view: memoryview, size: int | None, base: int = 0) -> None:
+        self.view = view
+        self.base = base
+        self.end = base + len(view)
+        self.size = size
+
+    def load(self, start: int, count: int, ahead: int = STEP) -> Reading[None]:
+        """Hold at least `count` bytes from `start` on; fewer where the file ends there."""
+        stop = start + max(count, ahead)
+        if self.size is not None:
+            stop = min(stop, max(self.size, start))
+        (view,) = yield [ByteRange(start, stop)]
+        self.view, self.base, self.end = view, start, start + len(view)
+        if len(view) < stop - start and self.size is None:
+            self.size = self.end
+
+    def take(self, start: int, count: int) -> Reading[memoryview]:
+        """Return `count` bytes from `start` on; CorruptFileError where the file ends before."""
+        if start < self.base or start + count > self.end:
+            yield from self.load(start, count)
+            if start + count > self.end:
+                raise CorruptFileError(
+                    f"the file ends at byte {self.end}, inside a message", at=start
+                )
+        at = start - self.base
+        return self.view[at : at + count]
+
+    def check_end(self, stop: int) -> Reading[None]:
+        """Raise CorruptFileError unless a message ends, with `7777`, at `stop`."""
+        end = yield from self.take(stop - len(END), len(END))
+        if bytes(end) != END:
+            raise CorruptFileError(
+                f"the message does not end with 7777 at byte {stop - len(END)}, as it says"
+            )
+
+    def find(self, start: int) -> Reading[int | None]:
+        """Return where `GRIB` stands at or after `start`; None if it does not."""
+        while True:
+            if start < self.base or start + len(GRIB) > self.end:
+                if self.size is not None and start + len(GRIB) > self.size:
+                    return None
+                yield from self.load(start, BLOCK, BLOCK)
+                if start + len(GRIB) > self.end:
+                    return None
+            found = _GRIB.search(self.view, start - self.base)
+            if found is not None:
+                return self.base + found.start()
+            start = self.end - len(GRIB) + 1
