@@ -118,22 +118,24 @@ def plan_region(
     Dimensions that are not named are taken whole. Arrays without any of the dimensions must be
     alike, as in `plan_append`. Raises CombineError if the region is not made of whole chunks.
     """
-    placements: list[Placement] = []
-    for pair in _pairs(existing, new, None):
-        names = pair.existing.metadata.dimension_names
-        known = names if names is not None else ()
-        axes = {
-            axis: region[name]
-            for axis, name in enumerate(known)
-            if name is not None and name in region
-        }
-        if not axes:
-            _check_alike(pair)
-            continue
-        placements.append(_placed(pair, axes))
-    if not placements:
+    pairs = [(pair, _region_axes(pair, region)) for pair in _pairs(existing, new, None)]
+    if not any(axes for _, axes in pairs):
         raise CombineError(f"no array has any of the dimensions {sorted(region)}")
+    placements: list[Placement] = []
+    for pair, axes in pairs:
+        if axes:
+            placements.append(_placed(pair, axes))
+        else:
+            _check_alike(pair)
     return AppendPlan(tuple(placements), "replaced a region")
+
+
+def _region_axes(pair: _Pair, region: Mapping[str, slice]) -> dict[int, slice]:
+    names = pair.existing.metadata.dimension_names
+    known = names if names is not None else ()
+    return {
+        axis: region[name] for axis, name in enumerate(known) if name is not None and name in region
+    }
 
 
 def region_of(

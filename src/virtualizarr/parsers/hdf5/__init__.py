@@ -19,6 +19,7 @@ from typing import Any
 
 from virtualizarr.errors import UnsupportedFeatureError
 from virtualizarr.model import ManifestGroup
+from virtualizarr.parsers.base import CallableParser
 from virtualizarr.parsers.hdf5.convert.opening import open_file
 from virtualizarr.parsers.hdf5.convert.tree import read_node
 from virtualizarr.source.reading import Reading
@@ -30,7 +31,7 @@ FIRST_USER_BLOCK = 512  # the smallest size of a user block; others are its doub
 
 
 @dataclass(frozen=True)
-class HDFParser:
+class HDFParser(CallableParser):
     """Parser of HDF5 and netCDF-4 files.
 
     `group` is the path of the group to read instead of the whole file. `drop_variables` are names,

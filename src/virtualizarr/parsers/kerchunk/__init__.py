@@ -14,6 +14,7 @@ from typing import Any
 
 from virtualizarr.errors import CorruptFileError, VirtualizeError
 from virtualizarr.model import ManifestGroup
+from virtualizarr.parsers.base import CallableParser
 from virtualizarr.parsers.kerchunk.columns import Sizes, whole_files
 from virtualizarr.parsers.kerchunk.document import (
     References,
@@ -33,7 +34,7 @@ __all__ = ["KerchunkJSONParser", "group_from_refs"]
 
 
 @dataclass(frozen=True)
-class KerchunkJSONParser:
+class KerchunkJSONParser(CallableParser):
     """Reads reference files in JSON.
 
     `group` is the path of the group wanted. Relative paths in the references are taken from

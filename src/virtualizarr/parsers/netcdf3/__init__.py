@@ -16,6 +16,7 @@ from typing import Any
 
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
 from virtualizarr.model import Location, ManifestGroup
+from virtualizarr.parsers.base import CallableParser
 from virtualizarr.parsers.netcdf3.convert import to_array
 from virtualizarr.parsers.netcdf3.header import ShortBufferError, decode_header, is_magic
 from virtualizarr.parsers.netcdf3.layout import Header
@@ -30,7 +31,7 @@ __all__ = ["NetCDF3Parser"]
 
 
 @dataclass(frozen=True)
-class NetCDF3Parser:
+class NetCDF3Parser(CallableParser):
     """Reads netCDF classic files.
 
     `drop_variables` (or `skip_variables`, its older name) are left out, and not checked.

@@ -55,6 +55,16 @@ RESERVED = frozenset(
 )
 """Attributes that decide how values are read; GDAL metadata of these names get a prefix."""
 
+MSVC_WORDS = {
+    "1.#INF": "inf",
+    "-1.#INF": "-inf",
+    "1.#QNAN": "nan",
+    "-1.#QNAN": "nan",
+    "1.#IND": "nan",
+    "-1.#IND": "nan",
+}
+"""Numbers that are none, as older Windows programs wrote them; GDAL reads them too."""
+
 COLORS_DECODED = frozenset({"jpeg"})
 
 
@@ -92,6 +102,7 @@ def nodata_of(image: Image) -> np.generic | None:
     if text is None or dtype.kind == "c":
         return None
     words = text.strip().replace(",", ".")
+    words = MSVC_WORDS.get(words.upper(), words)
     try:
         if dtype.kind in "iu":
             whole = int(words) if "." not in words and "e" not in words.lower() else float(words)

@@ -18,6 +18,7 @@ GEODETIC_CRS, PROJECTED_CRS, VERTICAL_CRS = 2048, 3072, 4096
 USER_DEFINED = 32767
 PIXEL_IS_POINT = 2
 PROJECTED, GEOGRAPHIC, GEOCENTRIC = 1, 2, 3
+HORIZONTAL = {PROJECTED: PROJECTED_CRS, GEOGRAPHIC: GEODETIC_CRS, GEOCENTRIC: GEODETIC_CRS}
 KEY_NAMES: Mapping[int, str] = {
     1024: "GTModelTypeGeoKey",
     1025: "GTRasterTypeGeoKey",
@@ -65,7 +66,6 @@ KEY_NAMES: Mapping[int, str] = {
     4098: "VerticalDatumGeoKey",
     4099: "VerticalUnitsGeoKey",
 }
-_AFTER_RASTER = 3
 
 type Affine = tuple[float, float, float, float, float, float]
 
@@ -187,9 +187,10 @@ def geo_keys(ifd: Ifd) -> tuple[dict[str, Any], str | None]:
 
 
 def _epsg(keys: Mapping[int, Any]) -> str | None:
-    model = keys.get(MODEL_TYPE)
-    horizontal = {PROJECTED: PROJECTED_CRS, GEOGRAPHIC: GEODETIC_CRS, GEOCENTRIC: GEODETIC_CRS}
-    code = keys.get(horizontal.get(model, 0)) if isinstance(model, int) else None
+    model: Any = keys.get(MODEL_TYPE)
+    if model not in HORIZONTAL:
+        model = PROJECTED if PROJECTED_CRS in keys else GEOGRAPHIC
+    code = keys.get(HORIZONTAL[model])
     if not isinstance(code, int) or not 1023 < code < USER_DEFINED:
         return None
     vertical = keys.get(VERTICAL_CRS)
