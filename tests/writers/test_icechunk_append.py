@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +38,8 @@ def _day(directory: Path, number: int, steps: int = 2, *, loaded: bool = True) -
 
 
 @pytest.fixture(params=[True, False], ids=["loaded", "virtual"])
-def days(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[ManifestGroup]]:
-    yield [_day(tmp_path, number, loaded=request.param) for number in range(4)]
+def days(request: pytest.FixtureRequest, tmp_path: Path) -> list[ManifestGroup]:
+    return [_day(tmp_path, number, loaded=request.param) for number in range(4)]
 
 
 def _values(path: Path, group: ManifestGroup) -> dict[str, Any]:

@@ -99,7 +99,7 @@ def test_a_local_store_reads_back_the_same(tmp_path_factory, group):
 def test_what_was_known_of_the_files_is_kept(tmp_path, columnar):
     moment = datetime(2024, 2, 29, 12, 30, 1, 250, tzinfo=UTC)
     manifest = references(40)
-    facts = [(5, '"abc"', moment), (2**50, None, None), (None, None, None)]
+    facts = [(5, '"abc"', moment), (2**50, None, None, moment), (None, None, None)]
     known = [
         Location(location.url, *fact)
         for location, fact in zip(manifest.locations, facts, strict=True)
@@ -109,11 +109,8 @@ def test_what_was_known_of_the_files_is_kept(tmp_path, columnar):
     found = {f.url: f for f in read_back(tmp_path / "s.zarr")["a"].manifest.locations}
     for location in known:
         mine = found[location.url]
-        assert (mine.size, mine.etag, mine.last_modified) == (
-            location.size,
-            location.etag,
-            location.last_modified,
-        )
+        for name in ("size", "etag", "last_modified", "unmodified_since"):
+            assert getattr(mine, name) == getattr(location, name)
 
 
 def test_the_layout_is_that_of_the_proposal(tmp_path):
@@ -160,6 +157,7 @@ def test_the_columns_are_those_documented(tmp_path):
         "size",
         "etag",
         "last_modified",
+        "unmodified_since",
     }
 
 

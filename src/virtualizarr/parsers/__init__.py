@@ -12,13 +12,15 @@ if TYPE_CHECKING:
     from virtualizarr.parsers.hdf5 import HDFParser
     from virtualizarr.parsers.kerchunk import KerchunkJSONParser
     from virtualizarr.parsers.netcdf3 import NetCDF3Parser
+    from virtualizarr.parsers.tiff import TIFFParser
 
-__all__ = ["HDFParser", "KerchunkJSONParser", "NetCDF3Parser"]
+__all__ = ["HDFParser", "KerchunkJSONParser", "NetCDF3Parser", "TIFFParser"]
 
 _MODULES = {
     "HDFParser": "virtualizarr.parsers.hdf5",
     "KerchunkJSONParser": "virtualizarr.parsers.kerchunk",
     "NetCDF3Parser": "virtualizarr.parsers.netcdf3",
+    "TIFFParser": "virtualizarr.parsers.tiff",
 }
 
 

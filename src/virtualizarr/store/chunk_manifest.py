@@ -26,7 +26,10 @@ HERE = "./"
 """Paths that begin so are relative to the array's directory in the store, others to the directory
 that the store lies in."""
 
-COLUMNS = ("chunk", "path", "offset", "length", "size", "etag", "last_modified")
+COLUMNS = (
+    *("chunk", "path", "offset", "length"),
+    *("size", "etag", "last_modified", "unmodified_since"),
+)
 """The columns of the Parquet form, of which the first four are needed."""
 
 

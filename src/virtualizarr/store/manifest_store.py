@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import zarr
 from zarr.abc.store import (
     ByteRequest,
     OffsetByteRequest,
@@ -15,7 +16,7 @@ from zarr.abc.store import (
 )
 from zarr.buffer import default_buffer_prototype
 
-from virtualizarr.model import ManifestGroup
+from virtualizarr.model import ManifestGroup, RectilinearGrid
 from virtualizarr.source.open import open_source
 from virtualizarr.store.chunks import Fetcher, FileSource, Reference, lookup
 from virtualizarr.store.documents import array_document, consolidated_document, dumps
@@ -37,6 +38,9 @@ class ManifestStore(Store):
 
     `registry` (an `obspec_utils.registry.ObjectStoreRegistry`) says which object stores to read
     from; without it they are made from the URLs, the environment and `storage_options`.
+
+    A store of arrays with uneven chunks switches on zarr's setting `array.rectilinear_chunks`,
+    which zarr asks for before it reads them.
     """
 
     def __init__(
@@ -53,6 +57,11 @@ class ManifestStore(Store):
         self._tree = Tree(group)
         self._documents: dict[str, bytes] = {}
         self._fetcher = Fetcher(self._open_source)
+        if any(
+            isinstance(array.metadata.chunk_grid, RectilinearGrid)
+            for array in self._tree.arrays.values()
+        ):
+            zarr.config.set({"array.rectilinear_chunks": True})
         self._all_local = all(
             location.url.startswith(LOCAL_SCHEME)
             for array in self._tree.arrays.values()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -101,20 +102,29 @@ def same_kind(one: Image, other: Image) -> bool:
     ) and encode_fill(nodata_of(one), one.dtype) == encode_fill(nodata_of(other), other.dtype)
 
 
+@lru_cache(maxsize=256)
+def _inline_metadata(
+    shape: tuple[int, ...], dtype: np.dtype[Any], dims: tuple[str, ...]
+) -> ArrayMetadata:
+    return ArrayMetadata.create(shape=shape, dtype=dtype, chunk_shape=shape, dimension_names=dims)
+
+
 def inline_array(
-    values: npt.NDArray[Any], dims: Sequence[str], attributes: Mapping[str, Any]
+    values: npt.NDArray[Any], dims: tuple[str, ...], attributes: Mapping[str, Any]
 ) -> ManifestArray:
     """Return an array whose one chunk is held in the manifest."""
     dtype = values.dtype.newbyteorder("<")
-    metadata = ArrayMetadata.create(
-        shape=values.shape,
-        dtype=dtype,
-        chunk_shape=values.shape,
-        attributes=attributes,
-        dimension_names=dims,
-    )
-    manifest = ChunkManifest.inlined(values.astype(dtype).tobytes())
+    metadata = _inline_metadata(values.shape, dtype, dims)
+    if attributes:
+        metadata = metadata.replace(attributes=attributes)
+    manifest = ChunkManifest.inlined(values.astype(dtype, copy=False).tobytes())
     return ManifestArray(metadata, manifest.reshape_grid((1,) * values.ndim))
+
+
+@lru_cache(maxsize=256)
+def _bands(count: int) -> ManifestArray:
+    """Return the coordinate that numbers the bands from 1 on."""
+    return inline_array(np.arange(1, count + 1, dtype=np.int64), ("band",), {})
 
 
 def coordinates_of(image: Image, reference: Georeference | None, suffix: str) -> Arrays:
@@ -123,10 +133,9 @@ def coordinates_of(image: Image, reference: Georeference | None, suffix: str) ->
     x and y are the centres of pixels, float64; there are none for rotated images, for which the
     transform in `spatial_ref` stands.
     """
-    numbers = np.arange(1, image.samples + 1, dtype=np.int64)
     arrays: Arrays = {}
     if image.samples <= MOST_COORDINATES:
-        arrays["band"] = inline_array(numbers, ("band",), {})
+        arrays["band"] = _bands(image.samples)
     if reference is None:
         return arrays
     mapping, axes = crs_attributes(reference.code) if reference.code is not None else ({}, {})
@@ -134,8 +143,8 @@ def coordinates_of(image: Image, reference: Georeference | None, suffix: str) ->
     short = max(image.width, image.length) <= MOST_COORDINATES
     if transform is not None and not reference.is_rotated and short:
         a, _, c, _, e, f = transform
-        x = np.arange(image.width) * a + (c + a / 2)
-        y = np.arange(image.length) * e + (f + e / 2)
+        x = _centres(image.width, a, c)
+        y = _centres(image.length, e, f)
         x_name, y_name = f"x{suffix}", f"y{suffix}"
         arrays[x_name] = inline_array(x, (x_name,), axes.get("X", {}))
         arrays[y_name] = inline_array(y, (y_name,), axes.get("Y", {}))
@@ -148,6 +157,14 @@ def coordinates_of(image: Image, reference: Georeference | None, suffix: str) ->
         attributes["GeoKeys"] = dict(reference.keys)
     arrays["spatial_ref"] = inline_array(np.zeros((), np.int64), (), attributes)
     return arrays
+
+
+def _centres(count: int, size: float, start: float) -> npt.NDArray[np.float64]:
+    """Return the centres of `count` pixels of `size`, the first of which begins at `start`."""
+    centres = np.arange(count, dtype=np.float64)
+    centres *= size
+    centres += start + size / 2
+    return centres
 
 
 def colour_map(image: Image, suffix: str) -> Arrays:

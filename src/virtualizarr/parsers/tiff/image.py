@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from virtualizarr.codecs.tiff import Tiff
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
+from virtualizarr.model.columns import Column
 from virtualizarr.parsers.tiff.layout import Ifd, Tag, Values
 
 COMPRESSIONS = {
@@ -72,9 +73,10 @@ MAX_LENGTH = 1 << 40
 class Image:
     """The image of one IFD.
 
-    `codec` decodes a whole strip or tile. `offsets` and `counts` are its strips or tiles, uint64,
-    in the order of the file: planes, then rows, then columns of `grid`. A count is None where the
-    file has no counts. `planes` is the number of bands that are stored apart, else 1.
+    `codec` decodes a whole strip or tile. `offsets` (uint64) and `counts` (uint32 or uint64) are
+    its strips or tiles in the order of the file: planes, then rows, then columns of `grid`.
+    `counts` is None where the file has none. `planes` is the number of bands that are stored
+    apart, else 1.
     """
 
     ifd: Ifd
@@ -85,7 +87,7 @@ class Image:
     is_tiled: bool
     codec: Tiff
     offsets: npt.NDArray[np.uint64]
-    counts: npt.NDArray[np.uint64] | None
+    counts: Column | None
     subfile: int
 
     @property
@@ -143,11 +145,10 @@ def _image_of(ifd: Ifd) -> Image:
     planes = samples if ifd.number(Tag.PLANAR_CONFIGURATION, 1) == SEPARATE else 1
     is_tiled = Tag.TILE_WIDTH in ifd.values
     rows, columns = _chunk_shape(ifd, width, length, is_tiled)
-    codec = _codec(ifd, (rows, columns, samples // planes), samples)
+    edge = (length % rows, width % columns)
+    codec = _codec(ifd, (rows, columns, samples // planes), edge, samples)
     if prod(codec.shape) * codec.stored.dtype.itemsize >= 1 << 31 and codec.compression != "none":
         raise UnsupportedFeatureError(f"compressed chunks of {codec.shape} are too large")
-    edge_rows, edge_columns = length % rows, width % columns
-    codec = _replaced(codec, edge=(edge_rows, edge_columns))
     offsets, counts = _tables(ifd, is_tiled)
     grid = -(-length // rows) * -(-width // columns) * planes
     return Image(
@@ -158,8 +159,8 @@ def _image_of(ifd: Ifd) -> Image:
         planes=planes,
         is_tiled=is_tiled,
         codec=codec,
-        offsets=_as_many(offsets, grid, "offsets"),
-        counts=counts if counts is None else _as_many(counts, grid, "byte counts"),
+        offsets=_as_many(offsets, grid, "offsets").astype(np.uint64, copy=False),
+        counts=counts if counts is None else _lengths(_as_many(counts, grid, "byte counts")),
         subfile=_subfile(ifd),
     )
 
@@ -174,7 +175,7 @@ def _chunk_shape(ifd: Ifd, width: int, length: int, is_tiled: bool) -> tuple[int
     return (min(rows, length) if rows > 0 else length), width
 
 
-def _codec(ifd: Ifd, shape: tuple[int, int, int], samples: int) -> Tiff:
+def _codec(ifd: Ifd, shape: tuple[int, int, int], edge: tuple[int, int], samples: int) -> Tiff:
     number = ifd.number(Tag.COMPRESSION, 1)
     compression = COMPRESSIONS.get(number)
     if compression is None:
@@ -196,6 +197,7 @@ def _codec(ifd: Ifd, shape: tuple[int, int, int], samples: int) -> Tiff:
     return Tiff(
         shape=shape,
         sample=sample,
+        edge=edge,
         compression=compression,
         endian="big" if ifd.endian == ">" and not is_picture else "little",
         predictor=1 if is_picture or compression in CCITT else ifd.number(Tag.PREDICTOR, 1),
@@ -206,10 +208,6 @@ def _codec(ifd: Ifd, shape: tuple[int, int, int], samples: int) -> Tiff:
         photometric=photometric if compression == "jpeg" else -1,
         options=ifd.number(Tag.T4_OPTIONS, 0) if compression == "ccittfax3" else 0,
     )
-
-
-def _replaced(codec: Tiff, **changes: Any) -> Tiff:
-    return Tiff.from_configuration({**codec.configuration(), **changes})
 
 
 def _check_not_subsampled(ifd: Ifd, compression: str) -> None:
@@ -270,12 +268,16 @@ def _tables(ifd: Ifd, is_tiled: bool) -> tuple[Values, Values | None]:
     return offsets, counts
 
 
-def _as_many(values: Values, expected: int, what: str) -> npt.NDArray[np.uint64]:
+def _lengths(counts: Values) -> Column:
+    return counts.astype(np.uint64 if counts.itemsize == 8 else np.uint32, copy=False)
+
+
+def _as_many(values: Values, expected: int, what: str) -> Values:
     if values.dtype.kind not in "ui" or len(values) < expected:
         raise CorruptFileError(f"{len(values)} {what} for {expected} strips or tiles")
     if values.dtype.kind == "i" and (values < 0).any():
         raise CorruptFileError(f"negative {what}")
-    return values[:expected].astype(np.uint64)
+    return values[:expected]
 
 
 def _subfile(ifd: Ifd) -> int:

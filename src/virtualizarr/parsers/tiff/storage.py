@@ -11,6 +11,7 @@ import numpy.typing as npt
 from virtualizarr.codecs.tiff import Tiff
 from virtualizarr.errors import CorruptFileError
 from virtualizarr.model import AffineRun, ChunkManifest, Location
+from virtualizarr.model.columns import Column, narrowed
 from virtualizarr.parsers.tiff.image import Image
 
 TINY = 16
@@ -41,24 +42,24 @@ def storage_of(
     """
     is_plain = _is_plain(image)
     counts = _byte_counts(image, location.size)
-    present = (image.offsets != 0) & (counts != 0)
+    present = _present(image, counts)
     _check_inside(image, counts, present, location.size)
     rows, columns, _ = image.codec.shape
     grid = (image.planes, *image.grid)
-    if not present.any():
+    if present is not None and not present.any():
         codec = None if is_plain else image.codec
         return Storage(ChunkManifest.empty(grid), codec, rows, columns)
-    if merge and image.codec.compression == "none" and not image.is_tiled and present.all():
+    if merge and image.codec.compression == "none" and not image.is_tiled and present is None:
         starts = _contiguous_planes(image)
         if starts is not None:
             return _merged(image, location, starts, chunk_bytes, is_plain)
     whole = image.is_tiled or image.length % rows == 0
-    manifest = ChunkManifest.single_file(
-        location,
-        image.offsets.reshape(grid),
-        counts.reshape(grid),
-        None if present.all() else present.reshape(grid),
-    )
+    offset, length = image.offsets.reshape(grid), counts.reshape(grid)
+    if present is None:
+        codes = np.broadcast_to(np.uint32(0), grid)
+        manifest = ChunkManifest.from_columns((location,), codes, offset, narrowed(length))
+    else:
+        manifest = ChunkManifest.single_file(location, offset, length, present.reshape(grid))
     return Storage(manifest, None if is_plain and whole else image.codec, rows, columns)
 
 
@@ -75,7 +76,14 @@ def _is_plain(image: Image) -> bool:
     )
 
 
-def _byte_counts(image: Image, size: int | None) -> npt.NDArray[np.uint64]:
+def _present(image: Image, counts: Column) -> npt.NDArray[np.bool_] | None:
+    """Say of each strip or tile whether it is stored; None where all are."""
+    if image.offsets.all() and counts.all():
+        return None
+    return np.logical_and(image.offsets, counts)
+
+
+def _byte_counts(image: Image, size: int | None) -> Column:
     """Return the bytes of each strip or tile; what is not compressed is as long as it must be.
 
     Raises CorruptFileError where an uncompressed chunk is too short, or compressed ones have no
@@ -120,13 +128,15 @@ def _uncompressed_counts(image: Image) -> npt.NDArray[np.uint64]:
 
 def _check_inside(
     image: Image,
-    counts: npt.NDArray[np.uint64],
-    present: npt.NDArray[np.bool_],
+    counts: Column,
+    present: npt.NDArray[np.bool_] | None,
     size: int | None,
 ) -> None:
     limit = np.uint64(size if size is not None else 1 << 62)
+    if int(image.offsets.max()) + int(counts.max()) <= limit:
+        return
     room = limit - np.minimum(image.offsets, limit)
-    beyond = np.flatnonzero(present & (counts > room))
+    beyond = np.flatnonzero((counts > room) & (True if present is None else present))
     if len(beyond):
         first = int(beyond[0])
         raise CorruptFileError(

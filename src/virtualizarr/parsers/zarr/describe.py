@@ -17,7 +17,7 @@ from virtualizarr.store.chunk_manifest import INLINE_KEY, transformer_of
 from virtualizarr.store.zarr2 import metadata_from_v2, separator_of
 
 _DRAFT_CODECS = [{"name": "bytes", "configuration": {"endian": "little"}}]
-"""What arrays written after drafts of the specification, without a list of codecs, are stored as."""
+"""What arrays written after a draft of the specification, without a list of codecs, are."""
 
 _MEMBERS = frozenset(
     {

@@ -80,11 +80,14 @@ def find_nodes(url: str, group: str, known: Collection[str]) -> Reading[Opened]:
     if isinstance(files, FileList):
         folder = Folder(base, files)
         nodes = yield from _read_nodes(folder, at_base)
-        if not nodes and not documents:
-            raise _no_store([head, *contents])
-        return _opened(base, nodes, folder, group)
+        if nodes or documents:
+            return _opened(base, nodes, folder, group)
     if not documents:
         raise _no_store([head, *contents])
+    if isinstance(files, SourceNotFoundError):
+        return _opened(base, {}, None, group)
+    if not isinstance(files, UnsupportedFeatureError):
+        raise files
     nodes = yield from _try_nodes(base, at_base, known, files)
     return _opened(base, nodes, None, group)
 

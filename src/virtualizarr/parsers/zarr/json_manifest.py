@@ -125,21 +125,22 @@ def location_of(url: str, known: Any) -> Location:
         return Location(url)
     if not isinstance(known, dict):
         raise CorruptFileError(f"what is known of {url} is {known!r:.80}")
-    size, etag, modified = (known.get(name) for name in ("size", "etag", "last_modified"))
-    right = (
-        (size is None or (type(size) is int and 0 <= size <= MAX_BYTE))
-        and (etag is None or isinstance(etag, str))
-        and (modified is None or isinstance(modified, str))
+    size, etag = known.get("size"), known.get("etag")
+    right = (size is None or (type(size) is int and 0 <= size <= MAX_BYTE)) and (
+        etag is None or isinstance(etag, str)
     )
     if not right:
         raise CorruptFileError(f"what is known of {url} is {known!r:.200}")
-    return Location(url, size, etag, _moment(modified) if modified is not None else None)
+    moments = (_moment(known.get(name)) for name in ("last_modified", "unmodified_since"))
+    return Location(url, size, etag, *moments)
 
 
-def _moment(text: str) -> datetime:
+def _moment(text: Any) -> datetime | None:
+    if text is None:
+        return None
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise CorruptFileError(f"{text!r:.80} is no moment in time") from error
     if moment.tzinfo is None:
         raise CorruptFileError(f"{text!r:.80} is a moment in time without a zone")

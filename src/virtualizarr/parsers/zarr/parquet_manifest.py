@@ -10,11 +10,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from virtualizarr.errors import CorruptFileError, MissingDependencyError
+from virtualizarr.errors import (
+    CorruptFileError,
+    MissingDependencyError,
+    UnsupportedFeatureError,
+)
 from virtualizarr.model import Location
 from virtualizarr.parsers.zarr.columns import Int64s, Rows
 from virtualizarr.parsers.zarr.json_manifest import Resolve
 from virtualizarr.store.chunk_manifest import COLUMNS
+
+FREE_ROWS = 500_000
+ROWS_PER_BYTE = 256
 
 
 def decode_manifest(
@@ -29,20 +36,29 @@ def decode_manifest(
             'Parquet manifests need pyarrow: pip install "virtualizarr[parquet]"'
         ) from error
     try:
-        file = pq.ParquetFile(pa.BufferReader(content), read_dictionary=["path", "etag"])
-        present = [name for name in COLUMNS if name in file.schema_arrow.names]
+        metadata = pq.read_metadata(pa.BufferReader(content))
+        present = [name for name in COLUMNS if name in metadata.schema.names]
         if missing := sorted(set(COLUMNS[:4]) - set(present)):
             raise CorruptFileError(f"the manifest has no columns {missing}")
+        _check_rows(metadata.num_rows, len(content))
+        coded = [name for name in ("path", "etag") if name in present]
+        file = pq.ParquetFile(pa.BufferReader(content), metadata=metadata, read_dictionary=coded)
         table = file.read(columns=present, use_threads=False).combine_chunks().unify_dictionaries()
         needed = [_whole_numbers(pa, table, name) for name in ("chunk", "offset", "length")]
         codes, paths = _coded(pa, table, "path")
         if codes.size and int(codes.min()) < 0:
             raise CorruptFileError("a row of the manifest has no path")
         evidence = _evidence(pa, table, codes, len(paths))
-    except (pa.ArrowException, OSError, OverflowError) as error:
+    except (pa.ArrowException, OSError, OverflowError, UnicodeDecodeError) as error:
         raise CorruptFileError(f"the manifest is not Parquet, or broken: {error}") from error
     cells, offset, length = needed
     return _rows(cells, offset, length, codes, paths, evidence, grid_shape, resolve)
+
+
+def _check_rows(rows: int, size: int) -> None:
+    """Refuse a small file that declares so many rows that they would fill the memory."""
+    if rows > FREE_ROWS + ROWS_PER_BYTE * size:
+        raise UnsupportedFeatureError(f"a manifest of {size:,} bytes with {rows:,} rows")
 
 
 def _rows(
@@ -113,7 +129,12 @@ def _evidence(
     first[codes[::-1]] = np.arange(len(codes), dtype=np.int64)[::-1]
     rows = table.take(pa.array(first)) if len(codes) else table
     facts: list[dict[str, Any]] = [{} for _ in range(count)]
-    for name, convert in (("size", _size), ("etag", _etag), ("last_modified", _moment)):
+    for name, convert in (
+        ("size", _size),
+        ("etag", _etag),
+        ("last_modified", _moment),
+        ("unmodified_since", _moment),
+    ):
         if name in table.column_names and len(codes):
             for known, value in zip(facts, rows.column(name).to_pylist(), strict=True):
                 if value is not None:
@@ -135,5 +156,5 @@ def _etag(value: Any) -> str:
 
 def _moment(value: Any) -> datetime:
     if not isinstance(value, datetime) or value.tzinfo is None:
-        raise CorruptFileError(f"the last_modified of a file is {value!r:.80}")
+        raise CorruptFileError(f"a moment in time of a file is {value!r:.80}")
     return value.astimezone(UTC)

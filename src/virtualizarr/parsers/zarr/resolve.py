@@ -16,7 +16,7 @@ from virtualizarr.source.urls import normalize_url
 from virtualizarr.store.chunk_manifest import HERE, path_below
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
-_PLAIN = re.compile(r"(?:file:///|s3://[^/]+/|gs://[^/]+/)(?:[A-Za-z0-9_.=+-]+/)*[A-Za-z0-9_.=+-]+")
+_PLAIN = re.compile(r"(?:file://|(?:s3|gs)://[A-Za-z0-9_.-]+)(?:/[A-Za-z0-9_.=+-]+)+")
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,6 +107,13 @@ def new_config() -> RepositoryConfig:
     return config  # type: ignore[no-any-return]
 
 
+def without_cache(repository: Repository) -> Repository:
+    """Return the same repository, opened such that manifests it has written are not kept."""
+    config = repository.config
+    config.caching = import_icechunk().CachingConfig(num_chunk_refs=0, num_transaction_changes=0)
+    return repository.reopen(config=config)
+
+
 def container_prefixes_of(config: RepositoryConfig) -> list[str]:
     """Return the URL prefixes of the containers that a configuration has."""
     containers = config.virtual_chunk_containers

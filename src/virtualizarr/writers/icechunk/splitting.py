@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import product
 
-REFS_PER_MANIFEST = 50_000
+REFS_PER_MANIFEST = 25_000
 """Below 65,535, so that no location dictionary is trained: that costs more than all the rest."""
 
 type AxisSizes = tuple[tuple[int, int], ...]

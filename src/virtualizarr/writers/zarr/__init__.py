@@ -15,7 +15,7 @@ import numpy as np
 import orjson
 
 from virtualizarr.errors import SourceError, UnsupportedFeatureError, VirtualizeError
-from virtualizarr.model import INLINE, ChunkManifest, ManifestArray, ManifestGroup
+from virtualizarr.model import INLINE, ChunkManifest, Location, ManifestArray, ManifestGroup
 from virtualizarr.model.columns import offsets_of, thin
 from virtualizarr.model.json import Json
 from virtualizarr.source.open import Registry
@@ -121,14 +121,12 @@ def _plan(array: ManifestArray, columnar: bool | None, generation: str) -> Plan:
     return {"storage_transformers": [transformer]}
 
 
-def _known(location: Any) -> dict[str, Json]:
+def _known(location: Location) -> dict[str, Json]:
     """Return what is known of a file."""
-    modified = location.last_modified
-    facts = {
-        "size": location.size,
-        "etag": location.etag,
-        "last_modified": modified.isoformat() if modified is not None else None,
-    }
+    facts: dict[str, Json] = {"size": location.size, "etag": location.etag}
+    for name in ("last_modified", "unmodified_since"):
+        moment = getattr(location, name)
+        facts[name] = moment.isoformat() if moment is not None else None
     return {name: value for name, value in facts.items() if value is not None}
 
 

@@ -40,7 +40,8 @@ def manifest_parquet(manifest: ChunkManifest, paths: Paths) -> bytes:
             pa.field("length", pa.int64(), nullable=False),
             pa.field("size", pa.int64()),
             pa.field("etag", pa.dictionary(pa.int32(), pa.string())),
-            pa.field("last_modified", pa.timestamp("us", tz="UTC")),
+            pa.field("last_modified", moment := pa.timestamp("us", tz="UTC")),
+            pa.field("unmodified_since", moment),
         ]
     )
     codes = manifest.location.reshape(-1)
@@ -51,7 +52,7 @@ def manifest_parquet(manifest: ChunkManifest, paths: Paths) -> bytes:
         out,
         schema,
         compression="zstd",
-        use_dictionary=["path", "etag", "size", "last_modified"],
+        use_dictionary=["path", "etag", "size", "last_modified", "unmodified_since"],
         column_encoding=plain,
         store_schema=False,
     ) as writer:
@@ -76,6 +77,7 @@ def _table(pa: Any, schema: Any, manifest: ChunkManifest, paths: Paths, cells: A
     def facts(name: str, kind: Any) -> Any:
         return pa.array([getattr(k, name) if k is not None else None for k in known], kind)
 
+    moment = pa.timestamp("us", tz="UTC")
     indices = pa.array(row.astype(np.int32))
     return pa.Table.from_arrays(
         [
@@ -85,7 +87,7 @@ def _table(pa: Any, schema: Any, manifest: ChunkManifest, paths: Paths, cells: A
             pa.array(length.astype(np.int64)),
             facts("size", pa.int64()).take(indices),
             facts("etag", pa.string()).dictionary_encode().take(indices),
-            facts("last_modified", pa.timestamp("us", tz="UTC")).take(indices),
+            *(facts(name, moment).take(indices) for name in ("last_modified", "unmodified_since")),
         ],
         schema=schema,
     )

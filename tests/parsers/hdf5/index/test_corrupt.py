@@ -23,7 +23,7 @@ from parsers.hdf5.index.witness import (
     scattered,
 )
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
-from virtualizarr.parsers.hdf5.index import ChunkIndex, read_chunk_index
+from virtualizarr.parsers.hdf5.index import ChunkedData, ChunkIndex, read_chunk_index
 from virtualizarr.parsers.hdf5.index.grid import ChunkGrid, has_duplicates
 from virtualizarr.parsers.hdf5.layout import ChunkedLayout, ChunkIndexType, Sizes
 from virtualizarr.source.memory import BytesSource
@@ -182,7 +182,7 @@ def test_noise_behind_a_signature(index_type):
     for _ in range(500):
         head = starts[index_type] + rng.randbytes(end - 6)
         data = head + checksum(head) + rng.randbytes(200)
-        reading = read_chunk_index(layout, (100,), (limit,), Sizes(), False, len(data))
+        reading = read_chunk_index(ChunkedData(layout, (100,), (limit,), False), Sizes(), len(data))
         with pytest.raises((CorruptFileError, UnsupportedFeatureError)):
             run(reading, BytesSource(data))
 
@@ -195,7 +195,7 @@ def test_a_node_that_is_its_own_child(tmp_path):
     layout = ChunkedLayout(3, (1,), 4, ChunkIndexType.BTREE_V1, 0)
 
     def reading(data):
-        return read_chunk_index(layout, (100,), (None,), Sizes(), False, len(data))
+        return read_chunk_index(ChunkedData(layout, (100,), (None,), False), Sizes(), len(data))
 
     with pytest.raises(CorruptFileError, match="more than once"):
         run(reading(node), BytesSource(node))
@@ -211,7 +211,7 @@ def test_overlapping_nodes_are_bounded():
     entries["child"] = np.arange(64)
     node = b"TREE\x01\x01" + (64).to_bytes(2, "little") + b"\xff" * 16 + entries.tobytes()
     layout = ChunkedLayout(3, (1,), 4, ChunkIndexType.BTREE_V1, 0)
-    reading = read_chunk_index(layout, (100,), (None,), Sizes(), False, len(node))
+    reading = read_chunk_index(ChunkedData(layout, (100,), (None,), False), Sizes(), len(node))
     with pytest.raises(CorruptFileError, match="overlap"):
         run(reading, BytesSource(node))
 
@@ -223,7 +223,7 @@ def test_fixed_array_that_declares_a_billion_chunks(page_bits):
     header += (28).to_bytes(8, "little")
     data = header + checksum(header) + b"FADB\x00\x00" + bytes(8) + b"\xff" * 4000
     layout = ChunkedLayout(4, (1,), 4, ChunkIndexType.FIXED_ARRAY, 0)
-    reading = read_chunk_index(layout, (count,), (count,), Sizes(), False, len(data))
+    reading = read_chunk_index(ChunkedData(layout, (count,), (count,), False), Sizes(), len(data))
     tracemalloc.start()
     error = None
     try:
@@ -238,7 +238,7 @@ def test_fixed_array_that_declares_a_billion_chunks(page_bits):
 
 def test_implicit_chunks_past_the_end_of_the_file():
     layout = ChunkedLayout(4, (1,), 4, ChunkIndexType.IMPLICIT, 64)
-    reading = read_chunk_index(layout, (10**8,), (10**8,), Sizes(), False, 4096)
+    reading = read_chunk_index(ChunkedData(layout, (10**8,), (10**8,), False), Sizes(), 4096)
     with pytest.raises(CorruptFileError, match="end of the file") as caught:
         run(reading, BytesSource(bytes(4096)))
     assert caught.value.at == 64
@@ -254,7 +254,7 @@ def test_chunk_past_the_end_of_the_file_names_its_place(tmp_path, filtered):
         source = BytesSource(case.data)
         end = int(index.address[last] + index.size[last])
         reading = read_chunk_index(
-            case.layout, case.shape, case.max_shape, case.sizes, filtered, end - 1
+            ChunkedData(case.layout, case.shape, case.max_shape, filtered), case.sizes, end - 1
         )
         with pytest.raises(CorruptFileError) as caught:
             run(reading, source)
@@ -312,7 +312,9 @@ def test_duplicates(cells):
 def test_unknown_file_size_falls_back_on_the_superblock(case):
     def reading(end_of_file):
         sizes = replace(case.sizes, end_of_file=end_of_file)
-        return read_chunk_index(case.layout, case.shape, case.max_shape, sizes, False, None)
+        return read_chunk_index(
+            ChunkedData(case.layout, case.shape, case.max_shape, False), sizes, None
+        )
 
     source = BytesSource(case.data)
     assert len(run(reading(None), source)) == len(run(reading(len(case.data)), source)) == 200

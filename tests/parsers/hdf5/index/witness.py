@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 from numcodecs.jenkins import jenkins_lookup3
 
-from virtualizarr.parsers.hdf5.index import ChunkIndex, read_chunk_index
+from virtualizarr.parsers.hdf5.index import ChunkedData, ChunkIndex, read_chunk_index
 from virtualizarr.parsers.hdf5.layout import ChunkedLayout, ChunkIndexType, Sizes
 from virtualizarr.source.memory import BytesSource
 from virtualizarr.source.reading import Reading, run
@@ -44,14 +44,12 @@ class Case:
 
     def reading(self, **changes: Any) -> Reading[ChunkIndex]:
         case = replace(self, **changes)
-        return read_chunk_index(
-            case.layout,
-            case.shape,
-            case.max_shape,
-            case.sizes,
-            len(case.filters) > 0,
-            len(case.data),
-        )
+        return read_chunk_index(case.chunked, case.sizes, len(case.data))
+
+    @property
+    def chunked(self) -> ChunkedData:
+        """The dataset without its file."""
+        return ChunkedData(self.layout, self.shape, self.max_shape, len(self.filters) > 0)
 
     def index(self, **changes: Any) -> tuple[ChunkIndex, int]:
         """The index and the rounds its reading took."""

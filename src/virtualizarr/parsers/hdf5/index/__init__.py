@@ -2,33 +2,50 @@
 
 Every index becomes the same few columns, one row per allocated chunk, read one level per round and
 decoded by whole levels: B-trees of version 1 and 2, single chunk, implicit, fixed and extensible
-arrays. Every checksum is verified; B-trees of version 1 have none.
+arrays. Every checksum is verified; B-trees of version 1 have none. The indexes of many datasets are
+read together, and the small ones among them decoded together.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError, VirtualizeError
 from virtualizarr.parsers.hdf5.index.affine import implicit_chunks, single_chunk
-from virtualizarr.parsers.hdf5.index.bounds import MAX_ADDRESS, check_extent
+from virtualizarr.parsers.hdf5.index.bounds import MAX_ADDRESS, Bytes2D, check_extent
 from virtualizarr.parsers.hdf5.index.btree1 import read_btree1
+from virtualizarr.parsers.hdf5.index.btree1_leaves import by_node_size, read_leaves
 from virtualizarr.parsers.hdf5.index.btree2 import read_btree2
 from virtualizarr.parsers.hdf5.index.columns import ChunkedStorage, IndexRows, check_extents
 from virtualizarr.parsers.hdf5.index.extensible_array import read_extensible_array
 from virtualizarr.parsers.hdf5.index.fixed_array import read_fixed_array
 from virtualizarr.parsers.hdf5.index.grid import ChunkGrid, has_duplicates
 from virtualizarr.parsers.hdf5.layout import ChunkedLayout, ChunkIndexType, Sizes
-from virtualizarr.source.reading import Reading
+from virtualizarr.source.reading import Reading, together
 
-__all__ = ["ChunkIndex", "read_chunk_index"]
+__all__ = ["ChunkIndex", "ChunkedData", "read_chunk_index", "read_chunk_indexes"]
 
 _ALL_FILTERS_SKIPPED = 2**32 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkedData:
+    """What must be known of a dataset to read its chunk index.
+
+    `max_shape` holds None for unlimited dimensions; `filtered` tells whether the dataset has a
+    filter pipeline.
+    """
+
+    layout: ChunkedLayout
+    shape: tuple[int, ...]
+    max_shape: tuple[int | None, ...]
+    filtered: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,13 +53,16 @@ class ChunkIndex:
     """The allocated chunks of a dataset: columns with one row each, in no promised order.
 
     No cell occurs twice, and every chunk lies within the file if its size was known. Columns may
-    be read-only views that repeat one value (stride 0).
+    be read-only views that repeat one value (stride 0). `complete` tells that there is a row for
+    every cell of the grid, in order; where it is False there may be all the same.
     """
 
     cell: npt.NDArray[np.int64]  # C-order position in the chunk grid of the current shape
     address: npt.NDArray[np.uint64]  # absolute file offset, bytes
-    size: npt.NDArray[np.uint64]  # bytes stored
+    size: npt.NDArray[np.unsignedinteger[Any]]  # bytes stored; uint32 or uint64
     filter_mask: npt.NDArray[np.uint32]  # bit i set: filter i was not applied
+    filters_skipped: bool  # whether any bit of `filter_mask` is set
+    complete: bool = False
 
     def __len__(self) -> int:
         return len(self.cell)
@@ -60,26 +80,105 @@ _WITHOUT_READING: dict[ChunkIndexType, Callable[[ChunkedStorage], IndexRows]] = 
 }
 
 
-def read_chunk_index(
-    layout: ChunkedLayout,
-    shape: tuple[int, ...],
-    max_shape: tuple[int | None, ...],
-    sizes: Sizes,
-    filtered: bool,
-    file_size: int | None,
-) -> Reading[ChunkIndex]:
+def read_chunk_index(data: ChunkedData, sizes: Sizes, file_size: int | None) -> Reading[ChunkIndex]:
     """Read where the chunks of a dataset lie.
 
-    `max_shape` holds None for unlimited dimensions; `filtered` tells whether the dataset has a
-    filter pipeline; without `file_size` (bytes), the superblock's end of file address stands in.
-    Chunks outside the current shape, left by a shrink, are dropped. A partial edge chunk of a
-    dataset that leaves such chunks unfiltered has all bits of its filter mask set.
+    Without `file_size` (bytes), the superblock's end of file address stands in. Chunks outside the
+    current shape, left by a shrink, are dropped. A partial edge chunk of a dataset that leaves such
+    chunks unfiltered has all bits of its filter mask set.
 
     Rounds: B-tree v1 one per level; v2 one more than that; fixed array 1-3; extensible array 1-4;
     single chunk and implicit none. Raises CorruptFileError, and UnsupportedFeatureError for what
     only a strange writer would make.
     """
-    grid = ChunkGrid.of(shape, max_shape, layout.chunk_shape)
+    storage = _storage(data, sizes, file_size)
+    return _NO_CHUNKS if storage is None else (yield from _read(storage))
+
+
+def read_chunk_indexes(
+    datasets: Sequence[ChunkedData], sizes: Sizes, file_size: int | None
+) -> Reading[list[ChunkIndex | VirtualizeError]]:
+    """Read the chunk indexes of many datasets of one file, each round for all of them.
+
+    Returns for each what `read_chunk_index` returns, or the error that it raises.
+    """
+    found: dict[int, ChunkIndex | VirtualizeError] = {}
+    storages: dict[int, ChunkedStorage] = {}
+    for number, data in enumerate(datasets):
+        try:
+            storage = _storage(data, sizes, file_size)
+            if storage is None:
+                found[number] = _NO_CHUNKS
+            else:
+                storages[number] = storage
+        except VirtualizeError as error:
+            found[number] = error
+    end = file_size if file_size is not None else sizes.end_of_file
+    found |= yield from _read_all(storages, end)
+    return [found[number] for number in range(len(datasets))]
+
+
+type Indexes = dict[int, ChunkIndex | VirtualizeError]
+
+
+def _read_all(storages: dict[int, ChunkedStorage], end: int | None) -> Reading[Indexes]:
+    """Read trees of one node size together, and everything else by itself."""
+    alone = dict(storages)
+    readings: list[Reading[Indexes]] = []
+    if end is not None:
+        trees = {
+            number: each
+            for number, each in storages.items()
+            if each.layout.index_type is ChunkIndexType.BTREE_V1
+        }
+        for group in by_node_size(trees, end):
+            readings.append(_read_group({number: alone.pop(number) for number in group}, end))
+    readings += [_read_alone(number, storage) for number, storage in alone.items()]
+    found: Indexes = {}
+    for some in (yield from together(readings)):
+        found |= some
+    return found
+
+
+def _read_group(storages: dict[int, ChunkedStorage], end_of_file: int) -> Reading[Indexes]:
+    """Read trees of one node size; those that are no single, sound leaf are read on alone."""
+    leaves = yield from read_leaves([*storages.values()], end_of_file)
+    found: Indexes = {}
+    rest: list[Reading[Indexes]] = []
+    skipped = bool(leaves.filter_mask.any())
+    first = 0
+    parts = zip(storages.items(), leaves.decoded, leaves.ends, strict=True)
+    for row, ((number, storage), decoded, end) in enumerate(parts):
+        if decoded:
+            found[number] = ChunkIndex(
+                leaves.cell[first:end],
+                leaves.address[first:end],
+                leaves.size[first:end],
+                mask := leaves.filter_mask[first:end],
+                skipped and bool(mask.any()),
+                end - first == storage.grid.cells,
+            )
+        else:
+            rest.append(_read_alone(number, storage, leaves.roots[row : row + 1]))
+        first = end
+    for some in (yield from together(rest)):
+        found |= some
+    return found
+
+
+def _read_alone(
+    number: int, storage: ChunkedStorage, root: Bytes2D | None = None
+) -> Reading[Indexes]:
+    try:
+        return {number: (yield from _read(storage, root))}
+    except VirtualizeError as error:
+        return {number: error}
+
+
+def _storage(data: ChunkedData, sizes: Sizes, file_size: int | None) -> ChunkedStorage | None:
+    """Return what the readers of indexes work on; None if there can be no chunks."""
+    layout = data.layout
+    grid = ChunkGrid.of(data.shape, data.max_shape, layout.chunk_shape)
     chunk_bytes = math.prod(layout.chunk_shape) * layout.element_size
     if not 0 < chunk_bytes <= MAX_ADDRESS:
         raise CorruptFileError(f"a chunk of {chunk_bytes} bytes", at=layout.index_address)
@@ -88,31 +187,31 @@ def read_chunk_index(
             f"offsets of {sizes.offset} and lengths of {sizes.length} bytes in a chunk index"
         )
     if layout.index_address is None or grid.cells == 0:
-        return _index(
-            IndexRows(np.empty(0, np.int64), np.empty(0, np.uint64), None, None), chunk_bytes
-        )
-    storage = ChunkedStorage(
-        layout,
-        grid,
-        sizes,
-        filtered,
-        file_size if file_size is not None else sizes.end_of_file,
-        layout.index_address,
-        chunk_bytes,
+        return None
+    end = file_size if file_size is not None else sizes.end_of_file
+    check_extent(layout.index_address, 1, end, "a chunk index")
+    return ChunkedStorage(
+        layout, grid, sizes, data.filtered, end, layout.index_address, chunk_bytes
     )
-    check_extent(storage.address, 1, storage.file_size, "a chunk index")
+
+
+def _read(storage: ChunkedStorage, root: Bytes2D | None = None) -> Reading[ChunkIndex]:
+    """Read an index; `root` is the root node of a version 1 B-tree if that is known already."""
+    kind = storage.layout.index_type
     try:
-        if layout.index_type in _READERS:
-            rows = yield from _READERS[layout.index_type](storage)
+        if root is not None:
+            rows = yield from read_btree1(storage, root)
+        elif kind in _READERS:
+            rows = yield from _READERS[kind](storage)
         else:
-            rows = _WITHOUT_READING[layout.index_type](storage)
+            rows = _WITHOUT_READING[kind](storage)
     except VirtualizeError as error:
         error.located(at=storage.address)
         raise
-    if has_duplicates(rows.cell, grid.cells):
+    if has_duplicates(rows.cell, storage.grid.cells):
         raise CorruptFileError("the index holds a chunk more than once", at=storage.address)
-    index = _index(rows, chunk_bytes)
-    if layout.partial_edge_chunks_unfiltered and filtered:
+    index = _index(rows, storage.chunk_bytes)
+    if storage.layout.partial_edge_chunks_unfiltered and storage.filtered:
         return _with_unfiltered_edges(index, storage)
     return index
 
@@ -125,6 +224,7 @@ def _index(rows: IndexRows, chunk_bytes: int) -> ChunkIndex:
         rows.address,
         size if size is not None else np.broadcast_to(np.uint64(chunk_bytes), count),
         mask if mask is not None else np.broadcast_to(np.uint32(0), count),
+        mask is not None and bool(mask.any()),
     )
 
 
@@ -135,4 +235,7 @@ def _with_unfiltered_edges(index: ChunkIndex, storage: ChunkedStorage) -> ChunkI
     mask = np.where(partial, np.uint32(_ALL_FILTERS_SKIPPED), index.filter_mask)
     edges = IndexRows(index.cell, index.address - np.uint64(storage.sizes.base), size, mask)
     check_extents(edges, storage)
-    return ChunkIndex(index.cell, index.address, size, mask)
+    return ChunkIndex(index.cell, index.address, size, mask, bool(mask.any()))
+
+
+_NO_CHUNKS = _index(IndexRows(np.empty(0, np.int64), np.empty(0, np.uint64), None, None), 1)

@@ -55,8 +55,11 @@ def node_format(storage: ChunkedStorage) -> NodeFormat:
     return NodeFormat(8 + 2 * offset, entry, 2 * storage.sizes.chunk_internal_k)
 
 
-def read_btree1(storage: ChunkedStorage) -> Reading[IndexRows]:
-    """Read the tree level by level: as many rounds as it has levels."""
+def read_btree1(storage: ChunkedStorage, root: Bytes2D | None = None) -> Reading[IndexRows]:
+    """Read the tree level by level: as many rounds as it has levels, one less if `root` is given.
+
+    `root` is the whole root node, one row.
+    """
     form = node_format(storage)
     starts = np.array([storage.address], np.int64)
     level: int | None = None
@@ -65,7 +68,7 @@ def read_btree1(storage: ChunkedStorage) -> Reading[IndexRows]:
         request = whole_nodes(starts, form.size, storage.file_size)
         asked += len(starts) * request.size
         check_budget(asked, storage.file_size, int(starts[0]))
-        (nodes,) = yield [request]
+        nodes = (yield [request])[0] if level is not None or root is None else root
         if level is None:
             level = int(nodes[0, 5]) if nodes.shape[1] > 5 else 0
         check_prefix(nodes, b"TREE\x01" + bytes([level]), starts, _NODE)

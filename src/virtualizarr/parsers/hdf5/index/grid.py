@@ -44,15 +44,17 @@ class ChunkGrid:
             raise CorruptFileError(f"chunk shape {chunk_shape} does not fit shape {shape}")
         if min(chunk_shape) < 1:
             raise CorruptFileError(f"chunk shape {chunk_shape} has a dimension of no elements")
-        if any(m is not None and s > m for s, m in zip(shape, max_shape, strict=True)):
-            raise CorruptFileError(f"shape {shape} exceeds the maximum shape {max_shape}")
-        counts = tuple(-(-s // c) for s, c in zip(shape, chunk_shape, strict=True))
+        counts = tuple([-(-s // c) for s, c in zip(shape, chunk_shape, strict=True)])
         if math.prod(counts) >= 2**63:
             raise UnsupportedFeatureError(f"a chunk grid of {counts} has too many cells to number")
-        max_counts = tuple(
+        if max_shape == shape:
+            return cls(shape, chunk_shape, counts, counts)
+        if any(m is not None and s > m for s, m in zip(shape, max_shape, strict=True)):
+            raise CorruptFileError(f"shape {shape} exceeds the maximum shape {max_shape}")
+        max_counts = [
             None if m is None else -(-m // c) for m, c in zip(max_shape, chunk_shape, strict=True)
-        )
-        return cls(shape, chunk_shape, counts, max_counts)
+        ]
+        return cls(shape, chunk_shape, counts, tuple(max_counts))
 
     @property
     def cells(self) -> int:
@@ -123,7 +125,7 @@ class ChunkGrid:
 
 def strides(counts: Sequence[int]) -> tuple[int, ...]:
     """C-order strides, in cells, of a grid of `counts`."""
-    return tuple(math.prod(counts[d + 1 :]) for d in range(len(counts)))
+    return tuple([math.prod(counts[d + 1 :]) for d in range(len(counts))])
 
 
 def swizzled(rank: int, first: int | None) -> list[int]:

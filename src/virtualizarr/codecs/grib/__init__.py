@@ -1,0 +1,128 @@
+"""One field of a GRIB message, edition 1 or 2, decoded into the values of all its points.
+
+Manual on Codes (WMO No. 306), FM 92. A chunk is, for edition 2, sections 5 to 7 of the field
+(preceded, where it uses the bitmap of an earlier field, by everything from that one's section 5
+on); for edition 1 it is the whole message.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from struct import unpack_from
+from typing import ClassVar
+
+import numpy as np
+
+from virtualizarr.codecs.base import ForeignCodec, Octets
+from virtualizarr.codecs.grib.chunk import Chunk, bits_of, take_apart
+from virtualizarr.codecs.grib.complex import complex_packing, spatial_differencing
+from virtualizarr.codecs.grib.second_order import second_order
+from virtualizarr.codecs.grib.simple import (
+    Scale,
+    Values,
+    ccsds,
+    ieee,
+    jpeg_2000,
+    logarithmic,
+    png,
+    run_length,
+    scaled,
+    simple,
+)
+from virtualizarr.codecs.numcodecs_base import NumcodecsTwin
+from virtualizarr.codecs.zarr_base import ZarrTwin
+from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
+
+TEMPLATES = {
+    0: simple,
+    2: complex_packing,
+    3: spatial_differencing,
+    4: ieee,
+    40: jpeg_2000,
+    41: png,
+    42: ccsds,
+    61: logarithmic,
+    200: run_length,
+    40000: jpeg_2000,
+    40010: png,
+}
+"""Data representation templates (code table 5.0) of edition 2."""
+
+SPECTRAL, SECOND_ORDER, INTEGER = 8, 4, 2
+"""Flags of section 4 (code table 11) of edition 1."""
+
+
+@dataclass(frozen=True)
+class Grib(ForeignCodec):
+    """`dtype`: "float32" or "float64", of the decoded values; what is missing becomes NaN.
+
+    `row`: the number of points of a row where every second row is stored backwards, else 0.
+    """
+
+    name: ClassVar[str] = "virtualizarr.grib"
+    dtype: str = "float32"
+    row: int = 0
+
+    def __post_init__(self) -> None:
+        self.require(self.dtype in ("float32", "float64"), f"dtype is {self.dtype!r}")
+        self.require_integers(row=(0, 1 << 31))
+
+    def decode(self, data: Octets, nbytes: int | None) -> Octets:
+        kind = np.dtype(self.dtype)
+        try:
+            chunk = take_apart(data)
+            points = self._points(chunk) if nbytes is None else nbytes // kind.itemsize
+            with np.errstate(over="ignore"):
+                values = decoded(chunk, points).astype(kind)
+        except (CorruptFileError, UnsupportedFeatureError) as error:
+            raise type(error)(f"codec {self.name}: {error.reason}") from error
+        if self.row:
+            self.require(points % self.row == 0, f"{points} points in rows of {self.row}")
+            rows = values.reshape(-1, self.row)
+            rows[1::2] = rows[1::2, ::-1].copy()
+        return values.view(np.uint8)
+
+    def _points(self, chunk: Chunk) -> int:
+        """Return the number of points where nothing but the chunk tells it."""
+        if chunk.edition == 2 and chunk.bitmap is None:
+            return int(unpack_from(">I", chunk.template, 5)[0])
+        return self.known_size(None)
+
+
+def decoded(chunk: Chunk, points: int) -> Values:
+    """Return the values of all points, NaN where the bitmap or the packing says missing."""
+    present = None if chunk.bitmap is None else bits_of(chunk.bitmap, points)
+    count = points if present is None else int(np.count_nonzero(present))
+    values = _packed_1(chunk, count) if chunk.edition == 1 else _packed_2(chunk, count)
+    if present is None:
+        return values
+    out = np.full(points, np.nan)
+    out[present] = values
+    return out
+
+
+def _packed_2(chunk: Chunk, count: int) -> Values:
+    stored, number = unpack_from(">IH", chunk.template, 5)
+    if number not in TEMPLATES:
+        raise UnsupportedFeatureError(f"data representation template 5.{number}")
+    if stored != count:
+        raise CorruptFileError(f"section 5 tells of {stored} values, there are {count} points")
+    return TEMPLATES[number](chunk.template, chunk.data, count)
+
+
+def _packed_1(chunk: Chunk, count: int) -> Values:
+    flags = int(chunk.template[3]) >> 4
+    if flags & SPECTRAL:
+        raise UnsupportedFeatureError("spherical harmonics")
+    scale = Scale.of_edition_1(chunk.template, chunk.decimal)
+    if flags & SECOND_ORDER:
+        return second_order(scale, chunk.data, count)
+    return scaled(scale, chunk.data, count)
+
+
+class GribCodec(ZarrTwin, of=Grib):
+    """Zarr v3 codec `virtualizarr.grib`."""
+
+
+class GribNumcodec(NumcodecsTwin, of=Grib):
+    """numcodecs codec `virtualizarr.grib`."""
