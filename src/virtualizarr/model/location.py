@@ -23,6 +23,8 @@ class Location:
     Two locations are equal if their URLs are: the other fields are evidence, not identity. `size`
     is in bytes, `last_modified` is timezone-aware; None where the store did not say. A format that
     only holds the latest time at which the file may have been modified gives `unmodified_since`.
+    `referrer` is the URL of the file that names this one, None where the reader named it himself:
+    what a file of references may lead to is decided when it is read.
     """
 
     url: str
@@ -30,6 +32,7 @@ class Location:
     etag: str | None = field(default=None, compare=False)
     last_modified: datetime | None = field(default=None, compare=False)
     unmodified_since: datetime | None = field(default=None, compare=False)
+    referrer: str | None = field(default=None, compare=False)
 
     def agreed(self, other: Location) -> Location:
         """Return what two locations of one URL know together.
@@ -47,6 +50,8 @@ class Location:
                 )
             if mine is None and theirs is not None:
                 known[name] = theirs
+        if self.referrer is not None and other.referrer is None:
+            known["referrer"] = None
         return replace(self, **known) if known else self
 
 

@@ -334,12 +334,16 @@ class ChunkManifest:
         """Return a manifest whose locations are renamed; other chunks stay as they are.
 
         `new` is the URL for every reference, or a function from old URL to new. What is known of
-        the files stays with them: renaming says that the same files lie elsewhere.
+        the files stays with them: renaming says that the same files lie elsewhere. Who renames a
+        location has named it himself: it has no referrer any more.
         """
         rename = (lambda _: new) if isinstance(new, str) else new
-        return self.with_locations(
-            tuple(replace(location, url=rename(location.url)) for location in self._locations)
-        )
+
+        def renamed(location: Location) -> Location:
+            url = rename(location.url)
+            return location if url == location.url else replace(location, url=url, referrer=None)
+
+        return self.with_locations(tuple(map(renamed, self._locations)))
 
     def with_locations(self, locations: tuple[Location, ...]) -> Self:
         """Return the same references to other files: as many as before, in the same order.

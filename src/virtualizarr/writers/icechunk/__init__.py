@@ -20,7 +20,7 @@ from virtualizarr.store.nodes import Tree
 from virtualizarr.writers.icechunk.existing import existing_group
 from virtualizarr.writers.icechunk.importing import import_icechunk, translated
 from virtualizarr.writers.icechunk.nodes import Putter, Work, put_documents, put_placements
-from virtualizarr.writers.icechunk.repository import open_or_create_repository, without_cache
+from virtualizarr.writers.icechunk.repository import open_or_create_repository, opened_anew
 
 if TYPE_CHECKING:
     from icechunk import IcechunkStore, Repository, Session
@@ -190,17 +190,16 @@ def _in_one_commit(
 
 def _in_batches(repository: Repository, job: _Job, message: str, options: Mapping[str, Any]) -> str:
     """Commit batch by batch to a branch of this write's own, then move "main" there in one step."""
-    repository = without_cache(repository)
     before = repository.lookup_branch(BRANCH)
     branch = f"virtualizarr-{uuid4().hex}"
     repository.create_branch(branch, before)
     try:
-        session = repository.writable_session(branch)
+        session = opened_anew(repository).writable_session(branch)
 
         def advance() -> IcechunkStore:
             nonlocal session
             session.commit(message)
-            session = repository.writable_session(branch)
+            session = opened_anew(repository).writable_session(branch)
             return session.store
 
         limit = max(REFS_PER_COMMIT, job.references // MAX_COMMITS)

@@ -107,11 +107,11 @@ def new_config() -> RepositoryConfig:
     return config  # type: ignore[no-any-return]
 
 
-def without_cache(repository: Repository) -> Repository:
-    """Return the same repository, opened such that manifests it has written are not kept."""
-    config = repository.config
-    config.caching = import_icechunk().CachingConfig(num_chunk_refs=0, num_transaction_changes=0)
-    return repository.reopen(config=config)
+def opened_anew(repository: Repository) -> Repository:
+    """Return the same repository without what this one keeps in memory of all it has written."""
+    return import_icechunk().Repository.open(  # type: ignore[no-any-return]
+        repository.storage, config=repository.config
+    )
 
 
 def container_prefixes_of(config: RepositoryConfig) -> list[str]:

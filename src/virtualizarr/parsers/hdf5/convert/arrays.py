@@ -6,12 +6,16 @@ dataset may be shown under several paths; its storage is read once.
 
 from __future__ import annotations
 
-from math import prod
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from virtualizarr.errors import CorruptFileError
+from virtualizarr.errors import CorruptFileError, VirtualizeError
 from virtualizarr.model import ChunkManifest, ManifestArray
+from virtualizarr.model.columns import narrowed
 from virtualizarr.parsers.hdf5.convert.blocks import rows_per_chunk
 from virtualizarr.parsers.hdf5.convert.build import array_of, data_size
 from virtualizarr.parsers.hdf5.convert.context import OpenFile
@@ -20,7 +24,7 @@ from virtualizarr.parsers.hdf5.convert.external import read_external
 from virtualizarr.parsers.hdf5.convert.pipeline import codecs_for, pipeline_of
 from virtualizarr.parsers.hdf5.convert.strings import read_strings
 from virtualizarr.parsers.hdf5.convert.virtual import read_virtual
-from virtualizarr.parsers.hdf5.index import ChunkIndex, read_chunk_index
+from virtualizarr.parsers.hdf5.index import ChunkedData, ChunkIndex, read_chunk_indexes
 from virtualizarr.parsers.hdf5.layout import (
     ChunkedLayout,
     CompactLayout,
@@ -30,10 +34,9 @@ from virtualizarr.parsers.hdf5.layout import (
     VirtualLayout,
 )
 from virtualizarr.parsers.hdf5.read import through_cache_image
-from virtualizarr.source.reading import Reading
+from virtualizarr.source.reading import Reading, together
 
-SMALL = 4096
-"""Chunk grids up to which a column of zeros costs less than a view that repeats one."""
+type ArrayOrError = ManifestArray | VirtualizeError
 
 
 def read_array(file: OpenFile, dataset: Dataset) -> Reading[ManifestArray]:
@@ -43,22 +46,69 @@ def read_array(file: OpenFile, dataset: Dataset) -> Reading[ManifestArray]:
     no element, is an array of shape `(0,)`. Raises UnsupportedFeatureError for what Zarr cannot
     hold, CorruptFileError for what does not fit together.
     """
+    (found,) = yield from read_arrays(file, [dataset])
+    if isinstance(found, VirtualizeError):
+        raise found
+    return found
+
+
+def read_arrays(file: OpenFile, datasets: Sequence[Dataset]) -> Reading[list[ArrayOrError]]:
+    """Return for each dataset what `read_array` returns, or the error that it raises.
+
+    The chunk indexes of all are read together, one level a round.
+    """
+    found: dict[int, ArrayOrError] = {}
+    chunked: dict[int, ChunkedData] = {}
+    others: dict[int, Reading[ArrayOrError]] = {}
+    for number, dataset in enumerate(datasets):
+        try:
+            plan = _plan(file, dataset)
+        except VirtualizeError as error:
+            found[number] = error
+            continue
+        if isinstance(plan, ManifestArray):
+            found[number] = plan
+        elif isinstance(plan, ChunkedData):
+            chunked[number] = plan
+        else:
+            others[number] = _caught(plan)
+    reading = read_chunk_indexes([*chunked.values()], file.superblock.sizes, file.size)
+    parts: list[Reading[Any]] = [
+        through_cache_image(file.superblock, reading),
+        together([*others.values()]),
+    ]
+    indexes, arrays = yield from together(parts)
+    found |= zip(others, arrays, strict=True)
+    for number, index in zip(chunked, indexes, strict=True):
+        found[number] = _chunked(file, datasets[number], index)
+    return [found[number] for number in range(len(datasets))]
+
+
+def _plan(file: OpenFile, dataset: Dataset) -> ManifestArray | ChunkedData | Reading[ManifestArray]:
+    """Return the array where nothing must be read for it; else what is to be read."""
     element = element_of(dataset.datatype)
     if element.in_heap:
-        return (yield from read_strings(file, dataset))
+        return read_strings(file, dataset)
     if dataset.dataspace.type is DataspaceType.NULL:
         return array_of(dataset, element, shape=(0,), chunk_shape=(1,))
     match dataset.layout:
+        case ChunkedLayout():
+            return chunked_data(dataset, dataset.layout)
         case CompactLayout():
             return _compact(dataset, element, dataset.layout)
+        case ContiguousLayout() if dataset.external_files:
+            return read_external(file, dataset, element)
         case ContiguousLayout():
-            if dataset.external_files:
-                return (yield from read_external(file, dataset, element))
             return _contiguous(file, dataset, element, dataset.layout)
-        case ChunkedLayout():
-            return (yield from _read_chunked(file, dataset, element, dataset.layout))
         case VirtualLayout():
-            return (yield from read_virtual(file, dataset, element, dataset.layout, read_array))
+            return read_virtual(file, dataset, element, dataset.layout, read_array)
+
+
+def _caught(reading: Reading[ManifestArray]) -> Reading[ArrayOrError]:
+    try:
+        return (yield from reading)
+    except VirtualizeError as error:
+        return error
 
 
 def _compact(dataset: Dataset, element: Element, layout: CompactLayout) -> ManifestArray:
@@ -100,52 +150,56 @@ def _contiguous(
 def _one_chunk(file: OpenFile, address: int, size: int, rank: int) -> ChunkManifest:
     grid = (1,) * rank
     length = np.full(grid, size, np.uint32 if size < 2**32 else np.uint64)
-    location = np.zeros(grid, np.uint32)
     offset = np.full(grid, address, np.uint64)
-    return ChunkManifest.from_columns((file.location,), location, offset, length)
+    return ChunkManifest.from_columns((file.location,), _all_in_one_file(grid), offset, length)
 
 
-def manifest_of(index: ChunkIndex, grid: tuple[int, ...], file: OpenFile) -> ChunkManifest:
-    """Return the chunks of an index over its grid; those without a row are missing."""
-    count, cell, size = len(index), index.cell, index.size
-    whole = 0 < count <= SMALL and count == prod(grid) and any(size.strides)
-    if whole and (count == 1 or bool((cell[1:] > cell[:-1]).all())) and int(size.max()) < 2**32:
-        return ChunkManifest.from_columns(
-            (file.location,),
-            np.zeros(grid, np.uint32),
-            index.address.reshape(grid),
-            size.astype(np.uint32).reshape(grid),
-        )
-    return ChunkManifest.from_rows(grid, file.location, cell, index.address, size, file.size)
-
-
-def _read_chunked(
-    file: OpenFile, dataset: Dataset, element: Element, layout: ChunkedLayout
-) -> Reading[ManifestArray]:
+def chunked_data(dataset: Dataset, layout: ChunkedLayout) -> ChunkedData:
+    """Return what the reading of a chunk index needs; raises as `read_array`."""
     space, datatype = dataset.dataspace, dataset.datatype
     if layout.element_size != datatype.size or len(layout.chunk_shape) != len(space.shape):
         raise CorruptFileError(
             f"chunks {layout.chunk_shape} of {layout.element_size}-byte elements do not fit "
             f"shape {space.shape} of {datatype.size}-byte elements"
         )
-    pipeline = pipeline_of(dataset.filters, datatype.size)
-    index = yield from through_cache_image(
-        file.superblock,
-        read_chunk_index(
-            layout,
-            space.shape,
-            space.max_shape,
-            file.superblock.sizes,
-            bool(dataset.filters),
-            file.size,
-        ),
+    pipeline_of(dataset.filters, datatype.size)
+    return ChunkedData(layout, space.shape, space.max_shape, bool(dataset.filters))
+
+
+def _chunked(file: OpenFile, dataset: Dataset, index: ChunkIndex | VirtualizeError) -> ArrayOrError:
+    if isinstance(index, VirtualizeError):
+        return index
+    shape, layout = dataset.dataspace.shape, dataset.layout
+    assert isinstance(layout, ChunkedLayout)
+    grid = tuple([-(-n // c) for n, c in zip(shape, layout.chunk_shape, strict=True)])
+    try:
+        return array_of(
+            dataset,
+            element_of(dataset.datatype),
+            shape=shape,
+            chunk_shape=layout.chunk_shape,
+            codecs=codecs_for(pipeline_of(dataset.filters, dataset.datatype.size), index),
+            manifest=manifest_of(index, grid, file),
+        )
+    except VirtualizeError as error:
+        return error
+
+
+def manifest_of(index: ChunkIndex, grid: tuple[int, ...], file: OpenFile) -> ChunkManifest:
+    """Return the chunks of an index over its grid; those without a row are missing."""
+    if not index.complete:
+        return ChunkManifest.from_rows(
+            grid, file.location, index.cell, index.address, index.size, file.size
+        )
+    return ChunkManifest.from_columns(
+        (file.location,),
+        _all_in_one_file(grid),
+        index.address.reshape(grid),
+        narrowed(index.size).reshape(grid),
     )
-    grid = tuple(-(-n // c) for n, c in zip(space.shape, layout.chunk_shape, strict=True))
-    return array_of(
-        dataset,
-        element,
-        shape=space.shape,
-        chunk_shape=layout.chunk_shape,
-        codecs=codecs_for(pipeline, index),
-        manifest=manifest_of(index, grid, file),
-    )
+
+
+@lru_cache(maxsize=256)
+def _all_in_one_file(grid: tuple[int, ...]) -> npt.NDArray[np.uint32]:
+    """Return the codes of chunks that all lie in the first location; they cost nothing."""
+    return np.broadcast_to(np.uint32(0), grid)

@@ -56,7 +56,7 @@ def codecs_for(pipeline: Pipeline, index: ChunkIndex) -> tuple[CodecJSON, ...]:
     Where chunks differ in the filters they skipped, the length of a stored chunk must tell which;
     raises UnsupportedFeatureError if two chunks of one length differ.
     """
-    if not pipeline.whole or not index.filter_mask.any():
+    if not pipeline.whole or not index.filters_skipped:
         return pipeline.whole
     skipped = index.filter_mask & np.uint32(pipeline.meaningful())
     if bool((skipped == skipped[0]).all()):

@@ -21,7 +21,7 @@ from virtualizarr.parsers.hdf5.convert.build import array_of, data_size
 from virtualizarr.parsers.hdf5.convert.context import OpenFile
 from virtualizarr.parsers.hdf5.convert.elements import element_of
 from virtualizarr.parsers.hdf5.convert.pipeline import decode_chunk, pipeline_of
-from virtualizarr.parsers.hdf5.index import ChunkIndex, read_chunk_index
+from virtualizarr.parsers.hdf5.index import ChunkedData, ChunkIndex, read_chunk_index
 from virtualizarr.parsers.hdf5.layout import (
     ChunkedLayout,
     CompactLayout,
@@ -106,10 +106,9 @@ def _read_chunks(file: OpenFile, dataset: Dataset, layout: ChunkedLayout) -> Rea
     if len(layout.chunk_shape) != len(space.shape):
         raise CorruptFileError(f"chunks {layout.chunk_shape} do not fit shape {space.shape}")
     pipeline = pipeline_of(dataset.filters, dataset.datatype.size)
-    filtered = bool(dataset.filters)
+    data = ChunkedData(layout, space.shape, space.max_shape, bool(dataset.filters))
     index = yield from through_cache_image(
-        file.superblock,
-        read_chunk_index(layout, space.shape, space.max_shape, sizes, filtered, file.size),
+        file.superblock, read_chunk_index(data, sizes, file.size)
     )
     size = prod(layout.chunk_shape) * dataset.datatype.size
     limit = SPARE_BYTES + (file.size if file.size is not None else 0) * MAX_GROWTH

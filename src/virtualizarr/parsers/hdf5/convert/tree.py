@@ -13,7 +13,7 @@ from virtualizarr.errors import (
     VirtualizeError,
 )
 from virtualizarr.model import ManifestArray, ManifestGroup
-from virtualizarr.parsers.hdf5.convert.arrays import read_array
+from virtualizarr.parsers.hdf5.convert.arrays import ArrayOrError, read_arrays
 from virtualizarr.parsers.hdf5.convert.attributes import convert_attributes
 from virtualizarr.parsers.hdf5.convert.context import MAX_FILES, OpenFile
 from virtualizarr.parsers.hdf5.convert.dimensions import (
@@ -63,7 +63,8 @@ def read_node(file: OpenFile, drop: Collection[str] = ()) -> Reading[Node]:
     dimensions = Dimensions.of(datasets, file.paths)
     match root:
         case Dataset():
-            storage = yield from _located(read_array(file, root), root.path)
+            (found,) = yield from read_arrays(file, [root])
+            storage = _checked(found, root.path)
             parent = root.path.rpartition("/")[0]
             return variable_of(file, dimensions, parent, root, storage)
         case Group():
@@ -98,10 +99,15 @@ def _read_group(
         for name, each in held.datasets.items():
             datasets.setdefault(each.address, (joined(held.group.path, name), each))
     outside = list(dict.fromkeys(each for held in plans.values() for each in held.outside.values()))
-    arrays = [_located(read_array(file, each), path) for path, each in datasets.values()]
-    readings: list[Reading[Any]] = [together(arrays), _read_outside(file, outside)]
+    readings: list[Reading[Any]] = [
+        read_arrays(file, [each for _, each in datasets.values()]),
+        _read_outside(file, outside),
+    ]
     read, others = yield from together(readings)
-    storage = dict(zip(datasets, read, strict=True))
+    storage = {
+        address: _checked(array, path)
+        for (address, (path, _)), array in zip(datasets.items(), read, strict=True)
+    }
     found = dict(zip(outside, others, strict=True))
     return _assemble(file, plan, dimensions, storage, found, {})
 
@@ -153,12 +159,11 @@ def _shown(name: str, group: Group, file: OpenFile) -> str:
     return name if taken or not plain else plain
 
 
-def _located[T](reading: Reading[T], path: str) -> Reading[T]:
-    """Return a reading whose errors name the node at `path` and what can be done."""
-    try:
-        return (yield from reading)
-    except VirtualizeError as error:
-        raise _with_advice(error.located(node=path), path.rpartition("/")[2]) from error
+def _checked(found: ArrayOrError, path: str) -> ManifestArray:
+    """Return an array; raises its error with the node at `path` and what can be done."""
+    if isinstance(found, VirtualizeError):
+        raise _with_advice(found.located(node=path), path.rpartition("/")[2]) from found
+    return found
 
 
 def _with_advice(error: VirtualizeError, name: str) -> VirtualizeError:

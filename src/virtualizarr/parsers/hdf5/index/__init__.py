@@ -25,7 +25,7 @@ from virtualizarr.parsers.hdf5.index.btree2 import read_btree2
 from virtualizarr.parsers.hdf5.index.columns import ChunkedStorage, IndexRows, check_extents
 from virtualizarr.parsers.hdf5.index.extensible_array import read_extensible_array
 from virtualizarr.parsers.hdf5.index.fixed_array import read_fixed_array
-from virtualizarr.parsers.hdf5.index.grid import ChunkGrid, has_duplicates
+from virtualizarr.parsers.hdf5.index.grid import ChunkGrid, has_duplicates, is_ascending
 from virtualizarr.parsers.hdf5.layout import ChunkedLayout, ChunkIndexType, Sizes
 from virtualizarr.source.reading import Reading, together
 
@@ -131,8 +131,10 @@ def _read_all(storages: dict[int, ChunkedStorage], end: int | None) -> Reading[I
             for number, each in storages.items()
             if each.layout.index_type is ChunkIndexType.BTREE_V1
         }
-        for group in by_node_size(trees, end):
-            readings.append(_read_group({number: alone.pop(number) for number in group}, end))
+        readings += [
+            _read_group({number: alone.pop(number) for number in group}, end)
+            for group in by_node_size(trees, end)
+        ]
     readings += [_read_alone(number, storage) for number, storage in alone.items()]
     found: Indexes = {}
     for some in (yield from together(readings)):
@@ -208,15 +210,17 @@ def _read(storage: ChunkedStorage, root: Bytes2D | None = None) -> Reading[Chunk
     except VirtualizeError as error:
         error.located(at=storage.address)
         raise
-    if has_duplicates(rows.cell, storage.grid.cells):
+    ascending = is_ascending(rows.cell)
+    if not ascending and has_duplicates(rows.cell, storage.grid.cells):
         raise CorruptFileError("the index holds a chunk more than once", at=storage.address)
-    index = _index(rows, storage.chunk_bytes)
+    complete = ascending and len(rows.cell) == storage.grid.cells
+    index = _index(rows, storage.chunk_bytes, complete)
     if storage.layout.partial_edge_chunks_unfiltered and storage.filtered:
         return _with_unfiltered_edges(index, storage)
     return index
 
 
-def _index(rows: IndexRows, chunk_bytes: int) -> ChunkIndex:
+def _index(rows: IndexRows, chunk_bytes: int, complete: bool) -> ChunkIndex:
     count = len(rows.cell)
     size, mask = rows.size, rows.filter_mask
     return ChunkIndex(
@@ -225,6 +229,7 @@ def _index(rows: IndexRows, chunk_bytes: int) -> ChunkIndex:
         size if size is not None else np.broadcast_to(np.uint64(chunk_bytes), count),
         mask if mask is not None else np.broadcast_to(np.uint32(0), count),
         mask is not None and bool(mask.any()),
+        complete,
     )
 
 
@@ -235,7 +240,7 @@ def _with_unfiltered_edges(index: ChunkIndex, storage: ChunkedStorage) -> ChunkI
     mask = np.where(partial, np.uint32(_ALL_FILTERS_SKIPPED), index.filter_mask)
     edges = IndexRows(index.cell, index.address - np.uint64(storage.sizes.base), size, mask)
     check_extents(edges, storage)
-    return ChunkIndex(index.cell, index.address, size, mask, bool(mask.any()))
+    return ChunkIndex(index.cell, index.address, size, mask, bool(mask.any()), index.complete)
 
 
-_NO_CHUNKS = _index(IndexRows(np.empty(0, np.int64), np.empty(0, np.uint64), None, None), 1)
+_NO_CHUNKS = _index(IndexRows(np.empty(0, np.int64), np.empty(0, np.uint64), None, None), 1, False)

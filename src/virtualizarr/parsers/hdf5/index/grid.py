@@ -134,10 +134,13 @@ def swizzled(rank: int, first: int | None) -> list[int]:
     return rest if first is None else [first, *rest]
 
 
+def is_ascending(cell: Int64s) -> bool:
+    """Whether each cell is greater than the one before."""
+    return len(cell) < 2 or bool((cell[1:] > cell[:-1]).all())
+
+
 def has_duplicates(cell: Int64s, cells: int) -> bool:
-    """Whether a cell occurs twice; fast for ascending cells. All must be in `range(cells)`."""
-    if len(cell) < 2 or bool((cell[1:] > cell[:-1]).all()):
-        return False
+    """Whether a cell occurs twice. All must be in `range(cells)`."""
     if cells <= _DENSE * len(cell):
         seen = np.zeros(cells, np.bool_)
         seen[cell] = True

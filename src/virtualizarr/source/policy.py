@@ -1,0 +1,176 @@
+"""Which locations references may lead to: references are data, not authority.
+
+A file that names other files (a store of references, an HDF5 file with external links) does not
+thereby give its reader leave to open them. By default only these are read:
+
+- what has the same scheme and host (or bucket) as the file that names it, port included;
+- what a registry serves, where the reader gave one;
+- buckets, where the file is local and the reader gave `storage_options`, which then can only be
+  meant for what it names.
+
+References that were given as a dict count as those of a local file. All else needs a word of the
+reader's, `allowed_locations`. Addresses of this machine and of its network need one that names
+them. Pure: names are not looked up, so a name that resolves to such an address is not known here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, Self
+from urllib.parse import unquote
+
+from virtualizarr.errors import ForbiddenReferenceError, VirtualizeError
+from virtualizarr.source.urls import WEB_SCHEMES, normalize_url, redact, split_url
+
+type AllowedLocations = Literal["all"] | str | Iterable[str]
+
+IN_MEMORY = "file:///"
+"""Stands for the file that references come from, where they were given as a dict."""
+
+LOCAL_SCHEMES = frozenset({"file", "memory"})
+BUCKET_SCHEMES = frozenset({"s3", "gs", "az", "abfs", "abfss"})
+INTERNAL_NAMES = frozenset({"localhost", "metadata", "instance-data", "metadata.google.internal"})
+_INTERNAL_ENDINGS = (".localhost", ".internal", ".local", ".localdomain")
+_SCHEME_ALONE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/{0,2}")
+_DEFAULT_PORT = {"http": ":80", "https": ":443"}
+
+
+@dataclass(frozen=True, slots=True)
+class ReferencePolicy:
+    """What a reader has allowed: nothing but the default, unless told.
+
+    `prefixes` are canonical URLs without their last slash, or schemes such as "https:"; None allows
+    everything. `buckets` says that a local file may name buckets. `by_registry` leaves the
+    decision to the reader's registry.
+    """
+
+    prefixes: tuple[str, ...] | None = ()
+    buckets: bool = False
+    by_registry: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        allowed_locations: AllowedLocations | None = None,
+        *,
+        has_registry: bool = False,
+        has_options: bool = False,
+    ) -> Self:
+        """Return the policy that a reader's arguments state.
+
+        `allowed_locations`: prefixes of URLs or paths, or schemes such as "https://", or "all".
+        Raises what `normalize_url` raises.
+        """
+        if allowed_locations is None:
+            return cls((), has_options and not has_registry, has_registry)
+        if allowed_locations == "all":
+            return cls(None)
+        given = (
+            (allowed_locations,) if isinstance(allowed_locations, str) else (*allowed_locations,)
+        )
+        if "all" in given:
+            return cls(None)
+        return cls(tuple(map(_prefix, given)), has_options and not has_registry)
+
+    def check(self, url: str, referrer: str | None) -> None:
+        """Raise ForbiddenReferenceError unless the file at `url` may be read.
+
+        `referrer` is the URL of the file that names it, None where the reader did so himself.
+        """
+        if referrer is None or self.prefixes is None or self.by_registry:
+            return
+        try:
+            target = _target(url)
+            origin = split_url(referrer)
+        except VirtualizeError as error:
+            raise ForbiddenReferenceError(
+                f"a reference of {redact(referrer)} cannot be followed: {error.reason}",
+                url=redact(url),
+            ) from None
+        scheme, authority = target.scheme, target.authority
+        if scheme == origin.scheme and (scheme in LOCAL_SCHEMES or authority == origin.authority):
+            return
+        if self.buckets and origin.scheme in LOCAL_SCHEMES and scheme in BUCKET_SCHEMES:
+            return
+        internal = is_internal(authority) and scheme in WEB_SCHEMES
+        for prefix in self.prefixes:
+            if prefix.endswith(":"):
+                if scheme == prefix[:-1] and not internal:
+                    return
+            elif target.url == prefix or target.url.startswith(f"{prefix}/"):
+                return
+        raise _refusal(target, referrer, internal)
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    url: str
+    scheme: str
+    authority: str
+
+
+def _target(url: str) -> _Target:
+    """Return what a reference leads to. Raises where the URL is malformed or climbs."""
+    canonical = normalize_url(url)
+    parts = split_url(canonical)
+    path = unquote(parts.path).replace("\\", "/")
+    if {"..", "."} & set(path.split("/")):
+        raise VirtualizeError("its path climbs")
+    port = _DEFAULT_PORT.get(parts.scheme, ":none")
+    return _Target(canonical, parts.scheme, parts.authority.removesuffix(port))
+
+
+def _prefix(text: str) -> str:
+    match = _SCHEME_ALONE.fullmatch(text)
+    if match is not None:
+        return f"{match[1].lower()}:"
+    canonical = normalize_url(text)
+    parts = split_url(canonical)
+    port = _DEFAULT_PORT.get(parts.scheme, ":none")
+    if parts.authority.endswith(port):
+        canonical = canonical.replace(parts.authority, parts.authority.removesuffix(port), 1)
+    return canonical.rstrip("/") if canonical != IN_MEMORY else "file:"
+
+
+def _refusal(target: _Target, referrer: str, internal: bool) -> ForbiddenReferenceError:
+    source = "the dict" if referrer == IN_MEMORY else redact(referrer)
+    kind = ", an address of this machine or its network" if internal else ""
+    if target.scheme in LOCAL_SCHEMES:
+        grant = target.url.rpartition("/")[0] + "/"
+    else:
+        grant = f"{target.scheme}://{target.authority}/"
+    return ForbiddenReferenceError(
+        f"a reference of {source} leads here{kind}, and is not followed: by default references may "
+        "only lead to the scheme and host of the file that holds them; if you trust it, pass "
+        f"allowed_locations=[{grant!r}]",
+        url=redact(target.url),
+    )
+
+
+def is_internal(authority: str) -> bool:
+    """Say whether the host of a URL is this machine or on its network, as far as its name tells.
+
+    Addresses are understood in every spelling that resolvers take, such as `127.1`, `0x7f.1` and
+    `[::ffff:127.0.0.1]`.
+    """
+    host = authority.rpartition("@")[2].lower()
+    if host.startswith("["):
+        host = host[1:].partition("]")[0].partition("%")[0]
+    else:
+        host = host.partition(":")[0].rstrip(".")
+    if host in INTERNAL_NAMES or host.endswith(_INTERNAL_ENDINGS) or not host:
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        try:
+            address = ipaddress.ip_address(socket.inet_aton(host))
+        except (OSError, ValueError):
+            return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return not (mapped if mapped is not None else address).is_global
+
