@@ -109,7 +109,7 @@ class Writer:
         """Return the parameter lists by code."""
         lists: dict[str, Any] = {}
         for label, path in self.folders():
-            for variant in ("", ".lte33", ".legacy"):
+            for variant in ("", ".lte33", ".legacy", ".chemsplit"):
                 columns = [entries(path / f"{kind}{variant}.def") for kind in ("shortName", "name", "units", "paramId")]
                 if not columns[0]:
                     continue

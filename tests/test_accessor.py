@@ -76,8 +76,9 @@ def test_kerchunk_references_hold_what_is_loaded(path: Path, tmp_path: Path) -> 
     out = tmp_path / "refs.json"
     assert dataset.vz.to_kerchunk(out, format="json") is None
     assert json.loads(out.read_text()) == json.loads(json.dumps(refs))
-    with pytest.raises(UnsupportedFeatureError, match="parquet"):
-        dataset.vz.to_kerchunk(tmp_path / "refs.parquet", format="parquet")
+    table = tmp_path / "refs.parquet"
+    dataset.vz.to_kerchunk(table, format="parquet", record_size=2, categorical_threshold=1)
+    assert json.loads((table / ".zmetadata").read_text())["record_size"] == 2
 
 
 def test_kerchunk_references_of_a_tree(tree_path: Path) -> None:

@@ -60,12 +60,12 @@ class FileOfArrays:
                 file.write(data)
         return ManifestArray(metadata, ChunkManifest.single_file(self.location, offset, length))
 
-    def source(self, url: str) -> LocalSource:
+    def source(self, location: Location) -> LocalSource:
         """Open a file, remembering that it was opened."""
-        self.opened.append(url)
-        return LocalSource(local_path(url), url)
+        self.opened.append(location.url)
+        return LocalSource(local_path(location.url), location.url)
 
 
-def no_source(url: str) -> LocalSource:
+def no_source(url: Location) -> LocalSource:
     """Stand for an opener where nothing may be read."""
     raise AssertionError(f"{url} was opened")

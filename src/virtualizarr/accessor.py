@@ -15,6 +15,7 @@ from virtualizarr.datasets.to_xarray import to_datatree, walk
 from virtualizarr.datasets.variable import manifest_array
 from virtualizarr.model import ManifestArray, ManifestGroup
 from virtualizarr.source.open import Registry
+from virtualizarr.source.policy import AllowedLocations
 from virtualizarr.store import ManifestStore
 from virtualizarr.writers import kerchunk
 
@@ -38,14 +39,16 @@ class DatasetAccessor:
         format: KerchunkFormat | None = None,  # noqa: A002 -- its name in VirtualiZarr 2.x
         *,
         zarr_format: Literal[2, 3] = 2,
+        record_size: int = kerchunk.RECORD_SIZE,
+        categorical_threshold: int = kerchunk.CATEGORICAL_THRESHOLD,
         registry: Registry | None = None,
         storage_options: Mapping[str, Any] | None = None,
     ) -> dict[str, Any] | None:
-        """Return kerchunk references as a dict, or write them as JSON to the `filepath` or URL.
+        """Return kerchunk references as a dict, or write them to the `filepath` or URL.
 
-        `format` is "dict" or "json"; None chooses by whether there is a `filepath`. Variables with
-        values go into the references whole. Options and errors are those of
-        `writers.kerchunk.write`.
+        `format` is "dict", "json" or "parquet" (a directory; `record_size` chunks a file); None
+        chooses by the `filepath`. Variables with values go into the references whole. Options and
+        errors are those of `writers.kerchunk.write`.
         """
         _warn_if_nothing_is_virtual(self._arrays())
         return kerchunk.write(
@@ -53,6 +56,8 @@ class DatasetAccessor:
             filepath,
             format=format,
             zarr_format=zarr_format,
+            record_size=record_size,
+            categorical_threshold=categorical_threshold,
             registry=registry,
             storage_options=storage_options,
         )
@@ -63,15 +68,16 @@ class DatasetAccessor:
         *,
         registry: Registry | None = None,
         storage_options: Mapping[str, Any] | None = None,
+        allowed_locations: AllowedLocations | None = None,
         **options: Any,
     ) -> xr.Dataset:
         """Read the Dataset now, lazily and decoded, without writing anything.
 
-        `chunks` and `options` are those of `xr.open_dataset`; `registry` and `storage_options` say
-        how the files are reached, as in `virtualizarr.open_virtual_dataset`.
+        `chunks` and `options` are those of `xr.open_dataset`; `registry`, `storage_options` and
+        `allowed_locations` say how files are reached, as in `virtualizarr.open_virtual_dataset`.
         """
         group = self.to_group()
-        store = _store(group, registry, storage_options)
+        store = _store(group, registry, storage_options, allowed_locations)
         return _opened(group, store, "", chunks, options)
 
     def rename_paths(self, new: str | Callable[[str], str]) -> xr.Dataset:
@@ -117,6 +123,8 @@ class DataTreeAccessor:
         *,
         write_inherited_coords: bool = False,
         zarr_format: Literal[2, 3] = 2,
+        record_size: int = kerchunk.RECORD_SIZE,
+        categorical_threshold: int = kerchunk.CATEGORICAL_THRESHOLD,
         registry: Registry | None = None,
         storage_options: Mapping[str, Any] | None = None,
     ) -> dict[str, Any] | None:
@@ -131,6 +139,8 @@ class DataTreeAccessor:
             filepath,
             format=format,
             zarr_format=zarr_format,
+            record_size=record_size,
+            categorical_threshold=categorical_threshold,
             registry=registry,
             storage_options=storage_options,
         )
@@ -141,11 +151,12 @@ class DataTreeAccessor:
         *,
         registry: Registry | None = None,
         storage_options: Mapping[str, Any] | None = None,
+        allowed_locations: AllowedLocations | None = None,
         **options: Any,
     ) -> xr.DataTree:
         """Read the tree now, lazily and decoded, without writing anything; as for a Dataset."""
         root = self.to_group()
-        store = _store(root, registry, storage_options)
+        store = _store(root, registry, storage_options, allowed_locations)
         return to_datatree(
             {
                 path: _opened(group, store, path, chunks, options)
@@ -213,9 +224,15 @@ def _store(
     group: ManifestGroup,
     registry: Registry | None,
     storage_options: Mapping[str, Any] | None,
+    allowed_locations: AllowedLocations | None,
 ) -> ManifestStore:
     options = dict(storage_options) if storage_options is not None else None
-    return ManifestStore(group, registry=registry, storage_options=options)
+    return ManifestStore(
+        group,
+        registry=registry,
+        storage_options=options,
+        allowed_locations=allowed_locations,
+    )
 
 
 def _opened(

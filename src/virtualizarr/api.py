@@ -2,63 +2,33 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import xarray as xr
-from obspec_utils.registry import ObjectStoreRegistry
 
 from virtualizarr.datasets.many import OnError, Progress, Urls, open_many
 from virtualizarr.datasets.parallel import Parallel
 from virtualizarr.datasets.to_xarray import to_datatree, walk
 from virtualizarr.datasets.virtual import Wanted, virtual_datasets
-from virtualizarr.errors import SourceNotFoundError, UnsupportedFeatureError, VirtualizeError
+from virtualizarr.errors import VirtualizeError
 from virtualizarr.model import ManifestGroup
 from virtualizarr.parsers.base import Parser
-from virtualizarr.parsers.driver import Sources, parse_with, parse_with_async
-from virtualizarr.parsers.kerchunk import group_from_refs
-from virtualizarr.plugins import HEAD_SIZE, detect, parser_named
+from virtualizarr.parsing import (
+    AnyParser,
+    Input,
+    Parsed,
+    References,
+    Url,
+    parsed_input,
+    parsed_url_async,
+)
+from virtualizarr.source.access import Access
 from virtualizarr.source.listing import glob_urls
-from virtualizarr.source.open import Registry, open_source, resolve
-from virtualizarr.source.ranges import ByteRange
-from virtualizarr.source.urls import normalize_url, split_url
+from virtualizarr.source.open import Registry
+from virtualizarr.source.policy import AllowedLocations, named
 from virtualizarr.store import ManifestStore
-
-type Url = str | os.PathLike[str]
-type References = Mapping[str, Any]
-type Input = Url | References | ManifestGroup | ManifestStore
-type LegacyParser = Callable[..., ManifestStore]
-type AnyParser = str | Parser | LegacyParser
-
-
-@dataclass(frozen=True, slots=True)
-class Parsed:
-    """A parsed file: its groups, and the sources its bytes came from, for further reading.
-
-    `url` is None for references given as a dict, `format` for a parser that has no name.
-    """
-
-    group: ManifestGroup
-    sources: Sources
-    url: str | None
-    format: str | None
-
-    def at(self, path: str) -> ManifestGroup:
-        """Return the group at `path`; "" and "/" are the root.
-
-        Raises SourceNotFoundError listing the groups there are.
-        """
-        node = self.group
-        for name in path.strip("/").split("/") if path.strip("/") else ():
-            if name not in node.groups:
-                known = ", ".join(node.groups) if node.groups else "none"
-                raise SourceNotFoundError(
-                    f"there is no group {path!r}; groups at this level: {known}", url=self.url
-                )
-            node = node.groups[name]
-        return node
 
 
 def open_virtual_dataset(
@@ -71,6 +41,7 @@ def open_virtual_dataset(
     loadable_variables: Collection[str] | None = None,
     decode_times: Any = None,
     storage_options: Mapping[str, Any] | None = None,
+    allowed_locations: AllowedLocations | None = None,
 ) -> xr.Dataset:
     """Open a file as a Dataset of virtual variables, which hold references and no values.
 
@@ -82,13 +53,18 @@ def open_virtual_dataset(
     - `loadable_variables`: names of variables to load and decode. None loads dimension coordinates,
       so that xarray can align and sort by them; `[]` loads nothing.
     - `decode_times`: as in `xr.open_dataset`, for the loaded variables.
+    - `allowed_locations`: where references that a file holds may lead, when values are read: a
+      prefix of URLs or paths, several, or "all". By default to the scheme and host of that file;
+      if it is local and there are `storage_options`, also to buckets; if there is a `registry`, to
+      what it serves. References are data: who wrote them does not say what is read here.
 
     The file's URL is in `dataset.encoding["source"]`.
 
     Raises errors from `virtualizarr.errors`, with the URL: SourceError and its kinds if the file
-    cannot be read, UnknownFormatError, CorruptFileError, UnsupportedFeatureError.
+    cannot be read, ForbiddenReferenceError if it may not, UnknownFormatError, CorruptFileError,
+    UnsupportedFeatureError.
     """
-    parsed = parsed_url(url, registry, parser, storage_options)
+    parsed = parsed_input(url, Access.of(registry, storage_options, allowed_locations), parser)
     wanted = Wanted(_names(drop_variables), loadable_variables, _decoding(decode_times))
     dataset = _datasets(parsed, {"/": parsed.at(group)}, wanted, group)["/"]
     if parsed.url is not None:
@@ -106,13 +82,14 @@ def open_virtual_datatree(
     loadable_variables: Collection[str] | None = None,
     decode_times: Any = None,
     storage_options: Mapping[str, Any] | None = None,
+    allowed_locations: AllowedLocations | None = None,
 ) -> xr.DataTree:
     """Open a file with all its groups as a DataTree; see `open_virtual_dataset` for the rest.
 
     In `drop_variables` and `loadable_variables` a name holds in every group; in
     `loadable_variables` a path such as "/group/name" holds in one.
     """
-    parsed = parsed_url(url, registry, parser, storage_options)
+    parsed = parsed_input(url, Access.of(registry, storage_options, allowed_locations), parser)
     wanted = Wanted(_names(drop_variables), loadable_variables, _decoding(decode_times))
     try:
         return to_datatree(_datasets(parsed, walk(parsed.at(group)), wanted, group))
@@ -180,9 +157,11 @@ def parse(
     parser: AnyParser | None = None,
     *,
     storage_options: Mapping[str, Any] | None = None,
+    allowed_locations: AllowedLocations | None = None,
 ) -> ManifestGroup:
     """Return a file's tree of virtual arrays; arguments and errors as `open_virtual_dataset`."""
-    return parsed_url(url, registry, parser, storage_options).group
+    access = Access.of(registry, storage_options, allowed_locations)
+    return parsed_input(url, access, parser).group
 
 
 async def parse_async(
@@ -191,20 +170,14 @@ async def parse_async(
     parser: str | Parser | None = None,
     *,
     storage_options: Mapping[str, Any] | None = None,
+    allowed_locations: AllowedLocations | None = None,
 ) -> ManifestGroup:
     """The same as `parse`, on the running event loop, so that many files are parsed at a time.
 
     `parser` may not be a callable of VirtualiZarr 2.x, which blocks.
     """
-    canonical = normalize_url(url)
-    sources = _sources(registry, storage_options)
-    if parser is None:
-        (head,) = await sources.open(canonical).read_async([ByteRange(0, HEAD_SIZE)])
-        parser = detect(head, canonical)
-    chosen = _parser(parser)
-    if not isinstance(chosen, Parser):
-        raise UnsupportedFeatureError(f"{chosen!r} blocks; use `parse`", url=canonical)
-    return await parse_with_async(chosen, canonical, sources)
+    access = Access.of(registry, storage_options, allowed_locations)
+    return await parsed_url_async(url, access, parser)
 
 
 def open_store(
@@ -213,41 +186,24 @@ def open_store(
     parser: AnyParser | None = None,
     *,
     storage_options: Mapping[str, Any] | None = None,
+    allowed_locations: AllowedLocations | None = None,
 ) -> ManifestStore:
-    """Return a read-only Zarr store, for `zarr.open_group` or `xr.open_zarr`; errors as `parse`."""
+    """Return a read-only Zarr store, for `zarr.open_group` or `xr.open_zarr`; errors as `parse`.
+
+    Reading a chunk that `allowed_locations` does not cover raises ForbiddenReferenceError.
+    """
     if isinstance(url_or_group, ManifestGroup):
         group = url_or_group
     else:
-        group = parse(url_or_group, registry, parser, storage_options=storage_options)
+        access = Access.of(registry, storage_options, named(allowed_locations))
+        group = parsed_input(url_or_group, access, parser).group
     options = dict(storage_options) if storage_options is not None else None
-    return ManifestStore(group, registry=registry, storage_options=options)
-
-
-def parsed_url(
-    url: Input,
-    registry: Registry | None,
-    parser: AnyParser | None,
-    storage_options: Mapping[str, Any] | None,
-) -> Parsed:
-    """Return what is at `url`, parsed unless it is already; arguments as `open_virtual_dataset`."""
-    sources = _sources(registry, storage_options)
-    if isinstance(url, ManifestStore):
-        return Parsed(url.group, sources, None, None)
-    if isinstance(url, ManifestGroup):
-        return Parsed(url, sources, None, None)
-    if isinstance(url, Mapping):
-        return Parsed(group_from_refs(url), sources, None, "kerchunk")
-    canonical = normalize_url(url)
-    if parser is None:
-        (head,) = sources.open(canonical).read([ByteRange(0, HEAD_SIZE)])
-        parser = detect(head, canonical)
-    chosen = _parser(parser)
-    if isinstance(chosen, Parser):
-        return Parsed(parse_with(chosen, canonical, sources), sources, canonical, chosen.name)
-    if registry is None:
-        registry = _registry_for(canonical, storage_options)
-    store = chosen(url=canonical, registry=registry)
-    return Parsed(store.group, sources, canonical, None)
+    return ManifestStore(
+        group,
+        registry=registry,
+        storage_options=options,
+        allowed_locations=named(allowed_locations),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,26 +229,6 @@ class _Expander:
         return glob_urls(pattern, self.registry, self.storage_options)
 
 
-def _sources(registry: Registry | None, storage_options: Mapping[str, Any] | None) -> Sources:
-    return Sources(lambda url: open_source(url, registry, storage_options))
-
-
-def _parser(parser: AnyParser) -> Parser | LegacyParser:
-    if isinstance(parser, str):
-        return parser_named(parser)
-    made: Any = parser() if isinstance(parser, type) else parser
-    if not callable(made) and not isinstance(made, Parser):
-        raise TypeError(f"parser must be a name, a parser or a callable, not {parser!r}")
-    return made  # type: ignore[no-any-return]
-
-
-def _registry_for(url: str, storage_options: Mapping[str, Any] | None) -> ObjectStoreRegistry[Any]:
-    """Return a registry for parsers of VirtualiZarr 2.x, which cannot do without."""
-    store, _ = resolve(url, None, storage_options)
-    parts = split_url(url)
-    return ObjectStoreRegistry({f"{parts.scheme}://{parts.authority}": store})
-
-
 def _names(names: str | Collection[str]) -> Collection[str]:
     return (names,) if isinstance(names, str) else tuple(names)
 
@@ -305,7 +241,7 @@ def _datasets(
     parsed: Parsed, nodes: Mapping[str, ManifestGroup], wanted: Wanted, group: str
 ) -> dict[str, xr.Dataset]:
     try:
-        return virtual_datasets(nodes, parsed.sources.open, wanted, f"/{group.strip('/')}")
+        return virtual_datasets(nodes, parsed.sources.open_location, wanted, f"/{group.strip('/')}")
     except VirtualizeError as error:
         error.located(url=parsed.url)
         raise

@@ -15,20 +15,26 @@ from typing import Any, ClassVar, Self
 import xarray as xr
 from xarray.backends import BackendEntrypoint
 
-from virtualizarr.api import AnyParser, Parsed, parsed_url
 from virtualizarr.datasets.lazy import open_lazily
 from virtualizarr.datasets.to_xarray import to_datatree, walk
 from virtualizarr.datasets.virtual import Wanted, virtual_datasets
 from virtualizarr.errors import VirtualizeError
 from virtualizarr.model import ManifestGroup
-from virtualizarr.plugins import detect
+from virtualizarr.parsing import AnyParser, Parsed, parsed_input
+from virtualizarr.plugins import detect, detect_directory
+from virtualizarr.source.access import Access
 from virtualizarr.source.open import Registry
+from virtualizarr.source.policy import AllowedLocations
 from virtualizarr.store import ManifestStore
 
-REFERENCE_FORMATS = frozenset({"kerchunk"})
+REFERENCE_FORMATS = frozenset({"kerchunk", "kerchunk-parquet", "icechunk"})
 """Parsers of stores that hold references to other files; these open readable."""
 
-GUESSED_SUFFIXES = (".json",)
+MIXED_FORMATS = frozenset({"zarr"})
+"""Parsers of stores that may hold references or be an archive; those with references open so."""
+
+GUESSED_SUFFIXES = (".json", ".parquet", ".parq", ".icechunk", ".zarr")
+MANIFEST_SIGN = b'"chunk-manifest-'
 SNIFFED = 4096
 
 
@@ -53,6 +59,7 @@ class Request:
     parser: AnyParser | None = None
     registry: Registry | None = None
     storage_options: Mapping[str, Any] | None = None
+    allowed_locations: AllowedLocations | None = None
     decoding: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -75,9 +82,10 @@ class VirtualizarrBackendEntrypoint(BackendEntrypoint):
     """Virtual datasets through `xr.open_dataset(..., engine="virtualizarr")` and its relatives.
 
     Arguments of its own: `virtual` (None, True or False, see the module), `loadable_variables`,
-    `parser`, `registry`, `storage_options` and `group`, as in `virtualizarr.open_virtual_dataset`;
-    the decoding arguments are xarray's. With `loadable_variables=[]`, pass
-    `create_default_indexes=False` as well, since xarray would load coordinates to index them.
+    `parser`, `registry`, `storage_options`, `allowed_locations` and `group`, as in
+    `virtualizarr.open_virtual_dataset`; the decoding arguments are xarray's. With
+    `loadable_variables=[]`, pass `create_default_indexes=False` as well, since xarray would load
+    coordinates to index them.
     """
 
     description = "Open archival files as virtual Zarr, and stores of references to them"
@@ -93,6 +101,7 @@ class VirtualizarrBackendEntrypoint(BackendEntrypoint):
         "parser",
         "registry",
         "storage_options",
+        "allowed_locations",
     )
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:
@@ -101,14 +110,15 @@ class VirtualizarrBackendEntrypoint(BackendEntrypoint):
             return "refs" in filename_or_obj and "version" in filename_or_obj
         if not isinstance(filename_or_obj, str | os.PathLike):
             return False
-        path = os.fspath(filename_or_obj)
-        if not path.lower().endswith(GUESSED_SUFFIXES) or not os.path.isfile(path):
+        path = os.fspath(filename_or_obj).rstrip("/")
+        if not path.lower().endswith(GUESSED_SUFFIXES):
             return False
-        with open(path, "rb") as file:
-            head = file.read(SNIFFED)
         try:
-            return detect(head, path).name in REFERENCE_FORMATS
-        except VirtualizeError:
+            if os.path.isdir(path):
+                return _is_store_of_references(path)
+            with open(path, "rb") as file:
+                return detect(file.read(SNIFFED), path).name in REFERENCE_FORMATS
+        except (VirtualizeError, OSError):
             return False
 
     def open_dataset(self, filename_or_obj: Any, **arguments: Any) -> xr.Dataset:
@@ -124,21 +134,40 @@ class VirtualizarrBackendEntrypoint(BackendEntrypoint):
         return to_datatree(self.open_groups_as_dict(filename_or_obj, **arguments))
 
 
+def _is_store_of_references(path: str) -> bool:
+    """Say whether a directory is one; a Zarr store is if its consolidated metadata say so."""
+    kind = detect_directory(os.listdir(path), path).name
+    if kind not in MIXED_FORMATS:
+        return kind in REFERENCE_FORMATS
+    with open(os.path.join(path, "zarr.json"), "rb") as file:
+        return MANIFEST_SIGN in file.read()
+
+
 def _open(
     source: Any, request: Request, choose: Callable[[ManifestGroup], dict[str, ManifestGroup]]
 ) -> dict[str, xr.Dataset]:
     """Open the groups that `choose` gives, by their path below the group asked for."""
-    parsed = parsed_url(source, request.registry, request.parser, request.storage_options)
+    access = Access.of(request.registry, request.storage_options, request.allowed_locations)
+    parsed = parsed_input(source, access, request.parser)
     root = f"/{request.group.strip('/')}" if request.group is not None else "/"
     nodes = choose(parsed.at(root))
     is_virtual = request.virtual
     if is_virtual is None:
-        is_virtual = parsed.format not in REFERENCE_FORMATS
+        is_virtual = not _holds_references(parsed)
     try:
         return (_virtual if is_virtual else _readable)(parsed, nodes, request, root)
     except VirtualizeError as error:
         error.located(url=parsed.url)
         raise
+
+
+def _holds_references(parsed: Parsed) -> bool:
+    """Say whether what was parsed is a store of references, not a file of an archive."""
+    if parsed.format in REFERENCE_FORMATS:
+        return True
+    return parsed.format in MIXED_FORMATS and any(
+        location.referrer is not None for location in parsed.group.locations
+    )
 
 
 def _virtual(
@@ -149,7 +178,7 @@ def _virtual(
         loadable_variables=request.loadable_variables,
         decoding={k: v for k, v in request.decoding.items() if k != "decode_coords"},
     )
-    return virtual_datasets(nodes, parsed.sources.open, wanted, root)
+    return virtual_datasets(nodes, parsed.sources.open_location, wanted, root)
 
 
 def _readable(
@@ -160,6 +189,7 @@ def _readable(
         parsed.group,
         registry=request.registry,
         storage_options=dict(options) if options is not None else None,
+        allowed_locations=request.allowed_locations,
     )
     return {
         path: open_lazily(

@@ -85,6 +85,10 @@ class SourceNotFoundError(SourceError, FileNotFoundError):
     """There is nothing at the URL."""
 
 
+class SourceIsDirectoryError(SourceError, IsADirectoryError):
+    """There is a directory at the URL, where a file is needed."""
+
+
 class SourcePermissionError(SourceError, PermissionError):
     """The URL exists but may not be read with the credentials at hand."""
 

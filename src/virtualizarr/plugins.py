@@ -7,7 +7,7 @@ magic numbers of the commonest formats are known here, so most files import one 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from virtualizarr.errors import MissingDependencyError, UnknownFormatError
-from virtualizarr.parsers.base import Parser
+from virtualizarr.parsers.base import DirectoryParser, Parser
 
 GROUP = "virtualizarr.parsers"
 HEAD_SIZE = 1024 * 1024
@@ -25,18 +25,18 @@ HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 NETCDF3_MAGIC = (b"CDF\x01", b"CDF\x02", b"CDF\x05")
 
 
-def _is_hdf5(head: bytes) -> bool:
+def _is_hdf5(head: bytes | memoryview) -> bool:
     """Look for the signature where a superblock may lie (HDF5 file format 3.0, section II.A)."""
     at = 0
     while at < len(head):
-        if head.startswith(HDF5_SIGNATURE, at):
+        if head[at : at + len(HDF5_SIGNATURE)] == HDF5_SIGNATURE:
             return True
         at = at * 2 if at else 512
     return False
 
 
-CERTAIN: Mapping[str, Callable[[bytes], bool]] = MappingProxyType(
-    {"hdf5": _is_hdf5, "netcdf3": lambda head: head.startswith(NETCDF3_MAGIC)}
+CERTAIN: Mapping[str, Callable[[bytes | memoryview], bool]] = MappingProxyType(
+    {"hdf5": _is_hdf5, "netcdf3": lambda head: head[:4] in NETCDF3_MAGIC}
 )
 """Formats that their first bytes decide, by the name of their parser."""
 
@@ -83,11 +83,12 @@ def detect(head: bytes | memoryview, url: str) -> Parser:
     Content decides; the ending of the name only where content cannot. Raises UnknownFormatError
     that says what the content looks like, and which parsers are installed.
     """
-    start = bytes(head[:HEAD_SIZE])
+    head = head[:HEAD_SIZE]
     installed = _entry_points()
     for name, holds in CERTAIN.items():
-        if name in installed and holds(start):
+        if name in installed and holds(head):
             return parser_named(name)
+    start = bytes(head)
     others, broken = _importable(name for name in installed if name not in CERTAIN)
     for parser in others:
         if parser.sniff(start, url):
@@ -102,6 +103,29 @@ def detect(head: bytes | memoryview, url: str) -> Parser:
     reasons = [
         f"the format is not recognised: {kind}",
         f"installed parsers: {', '.join(sorted(installed))}",
+        *broken,
+    ]
+    raise UnknownFormatError("; ".join(reasons), url=url)
+
+
+def detect_directory(names: Collection[str], url: str) -> Parser:
+    """Return the parser for a directory that holds these names; none are known of some stores.
+
+    Then the ending of the URL decides. Raises UnknownFormatError that says what is there.
+    """
+    parsers, broken = _importable(_entry_points())
+    stores = [parser for parser in parsers if isinstance(parser, DirectoryParser)]
+    for parser in stores:
+        if names and parser.sniff_listing(names, url):
+            return parser
+    path = url.partition("?")[0].rstrip("/").lower()
+    for parser in stores:
+        if not names and path.endswith(parser.suffixes):
+            return parser
+    shown = ", ".join(sorted(names)[:5])
+    reasons = [
+        f"the directory is no store that is known: it holds {shown if names else 'nothing'}",
+        f"parsers of directories: {', '.join(parser.name for parser in stores)}",
         *broken,
     ]
     raise UnknownFormatError("; ".join(reasons), url=url)

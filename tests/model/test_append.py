@@ -137,6 +137,42 @@ def test_a_partial_last_chunk_is_refused_where_no_grid_can_express_it() -> None:
         )
 
 
+@pytest.mark.parametrize("gap", [0, 1, 2])
+def test_sparse_arrays_without_coordinates_are_found(gap: int) -> None:
+    """Also where the first chunk, or a whole row of chunks, is missing."""
+    archive = Archive()
+    skipped = [frozenset({0}), frozenset({0, 1}), frozenset({1, 2, 3})][gap]
+    parts = [
+        ManifestGroup(
+            {
+                "a": archive.store(
+                    np.ones((3, 4)), (1, 2), names=("t", "x"), compress=True, skip=skipped
+                )
+            }
+        )
+        for _ in range(3)
+    ]
+    store = parts[0]
+    for part in parts[1:]:
+        plan = plan_append(store, part, "t")
+        store = _applied(store, plan.placements)
+        for earlier in parts[: parts.index(part) + 1]:
+            assert plan_append(store, earlier, "t").nothing_to_do
+    cells = parts[1].arrays["a"]
+    half = ManifestArray(cells.metadata.replace(shape=(2, 4)), cells.manifest.take(0, slice(1, 3)))
+    mixed = concatenate([half, parts[2].arrays["a"]], 0)
+    with pytest.raises(CombineError, match="already there"):
+        plan_append(store, ManifestGroup({"a": concatenate([mixed, mixed], 0)}), "t")
+
+
+def test_coordinates_with_gaps_do_not_decide() -> None:
+    archive = Archive()
+    one, two = _part(archive, [np.nan, np.nan]), _part(archive, [np.nan, np.nan])
+    store = _applied(one, plan_append(one, two, "t").placements)
+    for part in (one, two):
+        assert plan_append(store, part, "t").nothing_to_do
+
+
 def test_groups_grow_each_by_its_own_length() -> None:
     archive = Archive()
     store = ManifestGroup(

@@ -17,7 +17,7 @@ from netcdf_archive import month, write_netcdf3
 from virtualizarr.errors import SourceNotFoundError
 from virtualizarr.model import ArrayMetadata, ChunkManifest, Location, ManifestArray, ManifestGroup
 from virtualizarr.parsers import NetCDF3Parser, __all__
-from virtualizarr.parsers.base import CallableParser, Parser
+from virtualizarr.parsers.base import Parser
 from virtualizarr.parsers.driver import Sources, parse_with, stamped
 from virtualizarr.source.facts import FileFacts
 from virtualizarr.source.memory import BytesSource
@@ -93,16 +93,11 @@ def test_every_file_touched_is_stamped() -> None:
     assert [file.size for file in group.arrays["a"].manifest.locations] == [9, 1, None]
 
 
-@dataclass(frozen=True)
-class Called(CallableParser, NetCDF3Parser):
-    """A parser of ours that can be called."""
-
-
 @pytest.mark.parametrize("with_registry", [False, True])
 def test_a_parser_can_be_called_as_in_2x(tmp_path: Path, with_registry: bool) -> None:
     path = write_netcdf3(month(0), tmp_path / "a.nc")
     registry = ObjectStoreRegistry({"file://": LocalStore()}) if with_registry else None
-    parser = Called()
+    parser = NetCDF3Parser()
     assert isinstance(parser, Parser)
     store = parser(path.as_uri(), registry)
     assert store.group == virtualizarr.parse(path)

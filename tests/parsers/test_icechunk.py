@@ -369,4 +369,6 @@ def test_recognised_by_its_listing() -> None:
     assert not parser.sniff_listing(["zarr.json", "repo"], "s3://b/r")
     assert not parser.sniff(b"ICE", "file:///x")
     assert parser.name == "icechunk"
+    with pytest.raises(ValueError, match="one of"):
+        IcechunkParser(branch="main", tag="v1")
     assert Location("x") == Location("x", unmodified_since=MODIFIED)

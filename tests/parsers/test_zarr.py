@@ -330,9 +330,7 @@ def test_a_shard_with_a_broken_index(tmp_path):
         parse(tmp_path / "s.zarr", split_shards=True)
 
 
-def zipped(
-    folder: Path, target: Path, method: int | None, members: Iterator[str] | None = None
-) -> Path:
+def zipped(folder: Path, target: Path, method: int | None) -> Path:
     """Zip a directory; method None alternates between stored and deflated members."""
     with zipfile.ZipFile(target, "w") as archive:
         for number, path in enumerate(sorted(folder.rglob("*"))):
@@ -810,3 +808,73 @@ def test_the_parser_is_callable_as_in_2_x(tmp_path):
     write_v3(tmp_path / "s.zarr", {"plain"})
     store = ZarrParser(skip_variables=["holes"])(normalize_url(tmp_path / "s.zarr"))
     assert same_values(zarr.open_group(store, mode="r")["deep/er/plain"][...], NUMBERS)
+
+
+def stores_to_damage(tmp_path: Path) -> list[Path]:
+    """Stores small enough that most of their bytes matter, and the documents to damage in them."""
+    write_v3(tmp_path / "v3.zarr", {"zstd", "sharded", "text"})
+    shutil.copytree(tmp_path / "v3.zarr", tmp_path / "c3.zarr")
+    v2 = zarr.open_group(tmp_path / "v2.zarr", mode="w", zarr_format=2)
+    records = np.zeros(4, [("a", "<i4"), ("b", ">f8")])
+    v2.create_array("r", data=records, chunks=(2,), attributes={"_ARRAY_DIMENSIONS": ["x"]})
+    shuffle = [numcodecs.Shuffle(4)]
+    v2.create_array("f", data=NUMBERS.astype("f4"), chunks=(4, 3), order="F", filters=shuffle)
+    shutil.copytree(tmp_path / "v2.zarr", tmp_path / "c2.zarr")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        zarr.consolidate_metadata(tmp_path / "c3.zarr")
+        zarr.consolidate_metadata(tmp_path / "c2.zarr", zarr_format=2)
+    (tmp_path / "m").mkdir()
+    entries = {str(n): {"path": f"s3://b/{n}.nc", "offset": 10 * n, "length": 2} for n in (0, 1)}
+    manifest = manifest_store(tmp_path / "m", entries, locations="./locations.json")
+    facts = {"size": 5, "etag": '"x"', "last_modified": "2024-01-01T00:00:00+00:00"}
+    (manifest / "locations.json").write_text(json.dumps({"s3://b/0.nc": facts}))
+    return [
+        tmp_path / "v3.zarr/deep/er/zstd/zarr.json",
+        tmp_path / "v3.zarr/deep/er/sharded/zarr.json",
+        tmp_path / "v3.zarr/zarr.json",
+        tmp_path / "c3.zarr/zarr.json",
+        tmp_path / "v2.zarr/r/.zarray",
+        tmp_path / "v2.zarr/f/.zarray",
+        tmp_path / "v2.zarr/r/.zattrs",
+        tmp_path / "c2.zarr/.zmetadata",
+        manifest / "zarr.json",
+        manifest / "manifest.json",
+        manifest / "locations.json",
+    ]
+
+
+def mutated_json(document: Any, chance: random.Random) -> Any:
+    """Return a document with one value anywhere in it replaced or left out."""
+    strange = [None, -1, 0, 10**30, 1.5, "", "x", "../..", [], [[]], {}, True, [1, 2, 3], {"a": 1}]
+    if isinstance(document, dict) and document and chance.random() < 0.9:
+        key = chance.choice(sorted(document))
+        if chance.random() < 0.1:
+            return {name: value for name, value in document.items() if name != key}
+        return {**document, key: mutated_json(document[key], chance)}
+    if isinstance(document, list) and document and chance.random() < 0.8:
+        at = chance.randrange(len(document))
+        return [*document[:at], mutated_json(document[at], chance), *document[at + 1 :]]
+    return chance.choice(strange)
+
+
+@pytest.mark.parametrize("tries", [50, pytest.param(3000, marks=pytest.mark.long)])
+def test_mutants_of_documents(tmp_path, tries):
+    for path in stores_to_damage(tmp_path):
+        whole = path.read_bytes()
+        store = next(p for p in path.parents if p.suffix == ".zarr")
+        refused = 0
+        for seed in range(tries):
+            chance = random.Random(seed)
+            if seed % 2:
+                path.write_bytes(mutant(whole, seed))
+            else:
+                path.write_text(json.dumps(mutated_json(json.loads(whole), chance)))
+            try:
+                group = parse(store, split_shards=seed % 3 == 0)
+            except VirtualizeError:
+                refused += 1
+                continue
+            assert isinstance(group, ManifestGroup)
+        path.write_bytes(whole)
+        assert refused

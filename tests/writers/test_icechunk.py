@@ -269,6 +269,7 @@ def test_containers() -> None:
             container_prefixes([url])
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 40), max_size=4).map(tuple), st.integers(1, 200))
 def test_boxes_cover_a_grid_once(grid: tuple[int, ...], limit: int) -> None:
     seen = np.zeros(grid, np.int64)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from asyncio import StreamWriter
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -114,16 +116,35 @@ def test_a_server_that_fails_once_is_asked_again(range_server: RangeServer, tmp_
     assert array[:CHUNK].tobytes() == _data()[:CHUNK]
 
 
-def test_a_source_that_changed_over_http(range_server: RangeServer, tmp_path: Path) -> None:
+class ConditionalServer(RangeServer):
+    """Refuses a file that is asked for as it was on the last day of 2023, as RFC 9110 says."""
+
+    async def _answer(self, head: str, writer: StreamWriter) -> bool:
+        if "if-unmodified-since: Sun, 31 Dec 2023" in head:
+            return await self._status(writer, "412 Precondition Failed")
+        return await super()._answer(head, writer)
+
+
+@pytest.fixture
+def conditional_server() -> Iterator[ConditionalServer]:
+    with ConditionalServer() as server:
+        yield server
+
+
+def test_a_source_that_changed_over_http(
+    conditional_server: ConditionalServer, tmp_path: Path
+) -> None:
     """The server's file is of 2024; one that was parsed before is another."""
-    range_server.files["a.nc"] = _data()
-    url = f"{range_server.url}/a.nc"
+    conditional_server.files["a.nc"] = _data()
+    url = f"{conditional_server.url}/a.nc"
     group = _group(url, {"allow_http": True})
     array = group.arrays["a"]
     (file,) = array.locations
     assert file.last_modified is not None
     before = replace(file, last_modified=file.last_modified - timedelta(days=1))
     old = ManifestArray(array.metadata, array.manifest.with_locations((before,)))
+    write(group, tmp_path / "good")
+    assert opened(tmp_path / "good", group)["a"][:CHUNK].tobytes() == _data()[:CHUNK]
     write(ManifestGroup({"a": old}), tmp_path / "repo")
     with pytest.raises(icechunk.IcechunkError):
         opened(tmp_path / "repo", group)["a"][:CHUNK]

@@ -302,7 +302,11 @@ def test_a_store_gets_one_object():
     [
         ({"format": "json"}, ValueError),
         ({"format": "dict", "target": "x"}, ValueError),
-        ({"format": "parquet", "target": "x"}, UnsupportedFeatureError),
+        ({"format": "parquet"}, ValueError),
+        ({"format": "parquet", "target": "x", "zarr_format": 3}, UnsupportedFeatureError),
+        ({"format": "parquet", "target": "x", "record_size": 0}, ValueError),
+        ({"format": "parquet", "target": "x", "categorical_threshold": -1}, ValueError),
+        ({"format": "csv", "target": "x"}, UnsupportedFeatureError),
         ({"zarr_format": 4}, ValueError),
     ],
 )

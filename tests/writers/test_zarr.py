@@ -247,6 +247,17 @@ def test_what_is_there_is_not_touched_unasked(tmp_path):
         write(group, tmp_path / "no" / "t.zarr")
 
 
+def test_a_store_is_not_replaced_by_references_into_it(tmp_path):
+    array = zarr.create_array(tmp_path / "s.zarr", shape=(4,), chunks=(2,), dtype="i4", name="a")
+    array[:] = 7
+    group = read_back(tmp_path / "s.zarr")
+    with pytest.raises(SourceError, match="lead into"):
+        write(group, tmp_path / "s.zarr", mode="w")
+    assert array[:].tolist() == [7, 7, 7, 7]
+    write(group, tmp_path / "t.zarr")
+    assert_same_tree(read_back(tmp_path / "t.zarr"), group)
+
+
 @pytest.mark.parametrize("name", ["..", ".", "zarr.json", "a\0b"])
 def test_names_that_zarr_forbids(tmp_path, name):
     with pytest.raises(UnsupportedFeatureError, match="name"):

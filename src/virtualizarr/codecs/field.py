@@ -20,7 +20,7 @@ from virtualizarr.codecs.numcodecs_base import NumcodecsTwin
 from virtualizarr.codecs.zarr_base import ZarrTwin
 
 COPY, FLIP, TEXT, LOGICAL, BITS = "copy", "flip", "text", "logical", "bits"
-INTEGER, REAL = "integer", "real"
+INTEGER, REAL, COMPLEX = "integer", "real", "complex"
 MAX_ROW_BYTES = 1 << 40
 BLANK, NUL, TRUE = ord(" "), 0, ord("T")
 
@@ -35,7 +35,9 @@ class Field(ForeignCodec):
     end. "logical": 1 for each "T", else 0. "bits": its first `size` bits, most significant first,
     a byte for each. "integer" and "real": a decimal number as text, to a big-endian integer or
     IEEE number of `size` bytes; a blank field, or one that reads as `null`, becomes 0 or NaN.
-    Rows that a chunk lacks at its end are filled with zero bytes.
+    "complex": big-endian complex numbers of `size` bytes, times `scale`, plus `zero` (which CF
+    attributes cannot say of complex numbers). Rows that a chunk lacks at its end are filled with
+    zero bytes.
     """
 
     name: ClassVar[str] = "virtualizarr.field"
@@ -45,6 +47,8 @@ class Field(ForeignCodec):
     kind: str = COPY
     size: int = 1
     null: str | None = None
+    scale: float = 1.0
+    zero: float = 0.0
 
     def __post_init__(self) -> None:
         self.require_integers(
@@ -53,6 +57,8 @@ class Field(ForeignCodec):
         self.require_integers(size=(1, MAX_ROW_BYTES))
         self.require(self.kind in DECODERS, f"kind is {self.kind!r}")
         self.require(self.null is None or isinstance(self.null, str), f"null is {self.null!r}")
+        numbers = all(isinstance(n, int | float) for n in (self.scale, self.zero))
+        self.require(numbers, f"scale is {self.scale!r}, zero {self.zero!r}")
         inside = self.offset + self.width <= self.row_bytes
         self.require(inside, f"the field leaves the row of {self.row_bytes} bytes")
         self.require(SIZES[self.kind](self), f"size is {self.size}, the width {self.width}")
@@ -98,16 +104,18 @@ def _text(codec: Field, fields: Octets) -> npt.NDArray[Any]:
     ended = np.logical_or.accumulate(texts == NUL, axis=1)
     shown = np.where(ended, np.uint8(BLANK), texts)
     behind = np.logical_and.accumulate((shown == BLANK)[:, ::-1], axis=1)[:, ::-1]
-    return np.where(behind, np.uint8(NUL), shown)
+    found: npt.NDArray[Any] = np.where(behind, np.uint8(NUL), shown)
+    return found
 
 
 def _logical(codec: Field, fields: Octets) -> npt.NDArray[Any]:
     del codec
-    return fields == TRUE
+    return np.equal(fields, TRUE)
 
 
 def _bits(codec: Field, fields: Octets) -> npt.NDArray[Any]:
-    return np.unpackbits(fields, axis=1, count=codec.size)
+    found: npt.NDArray[Any] = np.unpackbits(fields, axis=1, count=codec.size)
+    return found
 
 
 def _numbers(codec: Field, fields: Octets, null: bytes) -> npt.NDArray[Any]:
@@ -136,6 +144,13 @@ def _reals(codec: Field, fields: Octets) -> npt.NDArray[Any]:
         raise codec.corrupt(f"a field holds no number: {error}") from error
 
 
+def _scaled(codec: Field, fields: Octets) -> npt.NDArray[Any]:
+    stored = fields.reshape(-1).view(f">c{codec.size}")
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = stored.astype("c16") * codec.scale + codec.zero
+        return values.astype(f">c{codec.size}")
+
+
 DECODERS: dict[str, Callable[[Field, Octets], npt.NDArray[Any]]] = {
     COPY: _copied,
     FLIP: _flipped,
@@ -144,16 +159,18 @@ DECODERS: dict[str, Callable[[Field, Octets], npt.NDArray[Any]]] = {
     BITS: _bits,
     INTEGER: _integers,
     REAL: _reals,
+    COMPLEX: _scaled,
 }
 
 SIZES: dict[str, Callable[[Field], bool]] = {
-    COPY: lambda codec: True,
+    COPY: lambda _: True,
     FLIP: lambda codec: codec.size <= 8 and codec.width % codec.size == 0,
     TEXT: lambda codec: codec.width % codec.size == 0,
-    LOGICAL: lambda codec: True,
+    LOGICAL: lambda _: True,
     BITS: lambda codec: codec.width * 8 - 8 < codec.size <= codec.width * 8,
     INTEGER: lambda codec: codec.size in (2, 4, 8),
     REAL: lambda codec: codec.size in (4, 8),
+    COMPLEX: lambda codec: codec.size in (8, 16) and codec.width % codec.size == 0,
 }
 """Whether `size` fits the kind and the width."""
 

@@ -81,8 +81,9 @@ class FitsTile(ForeignCodec):
         self.require(self.bitpix in BITPIX, f"bitpix is {self.bitpix!r}")
         self.require_words("shape", 1, 1 << 40)
         self.require(prod(self.shape) * 8 <= MAX_CHUNK_BYTES, f"shape is {self.shape}")
-        self.require(isinstance(self.kinds, tuple) and len(self.kinds) > 0, "kinds are missing")
-        for kind in self.kinds:
+        kinds: Any = self.kinds
+        self.require(isinstance(kinds, tuple) and len(kinds) > 0, "kinds are missing")
+        for kind in kinds:
             self._check_kind(kind)
         self.require(self.bytepix in (1, 2, 4), f"bytepix is {self.bytepix!r}")
         self.require_integers(blocksize=(1, 1 << 16), smooth=(0, 1))

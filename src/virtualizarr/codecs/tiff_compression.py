@@ -12,6 +12,9 @@ import numpy.typing as npt
 
 from virtualizarr.codecs.base import ForeignCodec, Octets, octets
 
+LZMA_MEMORY = 256 * 1024 * 1024
+"""Bytes that a decoder may use whatever the size of its chunk; the highest preset needs 65 MB."""
+
 REVERSED = np.packbits(
     np.unpackbits(np.arange(256, dtype=np.uint8).reshape(-1, 1), axis=1)[:, ::-1], axis=1
 ).reshape(-1)
@@ -46,8 +49,9 @@ def _deflate(codec: ForeignCodec, data: Octets, limit: int) -> Octets:
 
 
 def _lzma(codec: ForeignCodec, data: Octets, limit: int) -> Octets:
+    memory = max(LZMA_MEMORY, 4 * limit)
     try:
-        return octets(lzma.LZMADecompressor().decompress(data.tobytes(), limit))
+        return octets(lzma.LZMADecompressor(memlimit=memory).decompress(data.tobytes(), limit))
     except (lzma.LZMAError, EOFError) as error:
         raise codec.corrupt(f"lzma: {error}") from error
 

@@ -31,19 +31,19 @@ class _Wanted:
 
 
 def inlined(
-    arrays: Mapping[str, ManifestArray], opener: Callable[[str], Source]
+    arrays: Mapping[str, ManifestArray], opener: Callable[[Location], Source]
 ) -> dict[str, ManifestArray]:
     """Return the arrays with the stored bytes of all their chunks inline.
 
-    `opener` gives the source of a URL. Raises ChangedSourceError if a file is not the one that was
-    parsed, CorruptFileError if it ends inside a chunk, SourceError if it cannot be read.
+    `opener` gives the source of a location. Raises ChangedSourceError if a file is not the one that
+    was parsed, CorruptFileError if it ends inside a chunk, SourceError if it cannot be read.
     """
     wanted: dict[Location, list[_Wanted]] = {}
     for name, array in arrays.items():
         for location, chunks in _by_location(name, array.manifest):
             wanted.setdefault(location, []).append(chunks)
     found: dict[str, list[tuple[_Wanted, bytes]]] = {name: [] for name in arrays}
-    for answers in _each(lambda item: _read(opener(item[0].url), *item), list(wanted.items())):
+    for answers in _each(lambda item: _read(opener(item[0]), *item), list(wanted.items())):
         for chunks, data in answers:
             found[chunks.name].append((chunks, data))
     return {

@@ -11,7 +11,7 @@ import xarray as xr
 from virtualizarr.datasets.fetch import inlined
 from virtualizarr.datasets.load import decoded_variables, names_to_load
 from virtualizarr.datasets.to_xarray import to_dataset
-from virtualizarr.model import ManifestGroup
+from virtualizarr.model import Location, ManifestGroup
 from virtualizarr.source.reading import Source
 
 
@@ -30,14 +30,14 @@ class Wanted:
 
 def virtual_datasets(
     nodes: Mapping[str, ManifestGroup],
-    opener: Callable[[str], Source],
+    opener: Callable[[Location], Source],
     wanted: Wanted,
     root: str = "/",
 ) -> dict[str, xr.Dataset]:
     """Return each of the groups as a Dataset; all values are fetched in one round per file.
 
     `nodes` has the groups by their path below `root`, which is a path in the file. `opener` gives
-    the source of a URL. Raises the errors of reading for what is loaded, and
+    the source of a location. Raises the errors of reading for what is loaded, and
     UnsupportedFeatureError for a group that xarray cannot express.
     """
     places = {path: _joined(root, path) for path in nodes}

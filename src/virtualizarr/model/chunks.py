@@ -23,7 +23,7 @@ class RegularGrid:
 
     def grid_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return how many chunks an array of `shape` has along each axis."""
-        return tuple(-(-n // c) for n, c in zip(shape, self.chunk_shape, strict=True))
+        return tuple([-(-n // c) for n, c in zip(shape, self.chunk_shape, strict=True)])
 
     def is_uniform(self, axis: int) -> bool:
         """Say whether all chunks along `axis` have one stored length."""

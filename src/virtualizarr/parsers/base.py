@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from typing import Any, Protocol, runtime_checkable
 
 from virtualizarr.model.group import ManifestGroup
 from virtualizarr.parsers.driver import Sources, parse_with
-from virtualizarr.source.open import open_source
+from virtualizarr.source.access import Access
 from virtualizarr.source.reading import Reading
 from virtualizarr.source.urls import normalize_url
 from virtualizarr.store import ManifestStore
@@ -40,6 +41,15 @@ class Parser(Protocol):
         ...
 
 
+@runtime_checkable
+class DirectoryParser(Parser, Protocol):
+    """A parser of stores that are directories."""
+
+    def sniff_listing(self, names: Collection[str], url: str) -> bool:
+        """Say whether a directory with these names directly in it is of this format."""
+        ...
+
+
 class CallableParser:
     """A parser that is called as VirtualiZarr 2.x calls its parsers: `parser(url, registry)`.
 
@@ -55,6 +65,7 @@ class CallableParser:
         from the URL and the environment.
         """
         assert isinstance(self, Parser)
-        sources = Sources(lambda other: open_source(other, registry))
+        access = Access.of(registry)
+        sources = Sources(access.open, access.policy)
         group = parse_with(self, normalize_url(url), sources)
         return ManifestStore(group, registry=registry)

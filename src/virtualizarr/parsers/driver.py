@@ -1,17 +1,21 @@
 """Running a parser on a URL: its bytes are fetched, and every file touched is remembered.
 
 What was known of each file when it was parsed (size, etag, modification time) goes into the
-manifests, so that a file which changes afterwards is not read as if it had not.
+manifests, so that a file which changes afterwards is not read as if it had not. So does the file
+that named another, since what it may lead to is for the reader to say.
 """
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Protocol
 
 from virtualizarr.model import Location, ManifestArray, ManifestGroup
+from virtualizarr.model.location import EVIDENCE
 from virtualizarr.source.facts import FileFacts
+from virtualizarr.source.policy import ReferencePolicy
 from virtualizarr.source.reading import AsyncSource, Reading, Source, run, run_async
 
 
@@ -26,37 +30,84 @@ class ReadingParser(Protocol):
 
 
 class Sources:
-    """The sources of one parse, one per URL, made by `opener` when first asked for."""
+    """The sources of one parse, one per URL, made by `opener` when first asked for.
 
-    __slots__ = ("_opener", "opened")
+    `policy` says where files that are read may lead to.
+    """
 
-    def __init__(self, opener: Callable[[str], AnySource]) -> None:
+    __slots__ = ("_opener", "_policy", "opened")
+
+    def __init__(
+        self, opener: Callable[[str], AnySource], policy: ReferencePolicy | None = None
+    ) -> None:
         self._opener = opener
+        self._policy = policy if policy is not None else ReferencePolicy()
         self.opened: dict[str, AnySource] = {}
 
-    def open(self, url: str) -> AnySource:
-        """Return the source of `url`, the same one each time."""
+    def open(self, url: str, referrer: str | None = None) -> AnySource:
+        """Return the source of `url`, the same one each time.
+
+        `referrer` is the URL of the file that names it, None where the caller does. Raises
+        ForbiddenReferenceError if it may not lead there.
+        """
         source = self.opened.get(url)
         if source is None:
+            self._policy.check(url, referrer)
             source = self.opened[url] = self._opener(url)
         return source
 
-    async def open_async(self, url: str) -> AnySource:
-        """The same, for `run_async`."""
-        return self.open(url)
+    def open_location(self, location: Location) -> AnySource:
+        """Return the source of a location; errors as `open`."""
+        return self.open(location.url, location.referrer)
+
+    def opener_from(self, root: str) -> Callable[[str], AnySource]:
+        """Return what opens the files that the file or directory at `root` names."""
+        return lambda url: self.open(url, None if is_within(url, root) else root)
+
+
+def is_within(url: str, root: str) -> bool:
+    """Say whether `url` is that of `root` itself or of what lies below it."""
+    return url == root or (url.startswith(f"{root.rstrip('/')}/") and "/.." not in url)
 
 
 def parse_with(parser: ReadingParser, url: str, sources: Sources) -> ManifestGroup:
     """Return what `parser` finds at the canonical `url`, stamped with the facts of its files."""
-    group = run(parser.parse(url), sources.open(url), sources.open)
-    return stamped(group, {other: source.facts() for other, source in _read(group, sources)})
+    group = run(parser.parse(url), sources.open(url), sources.opener_from(url))
+    facts = {other: source.facts() for other, source in _read(group, sources)}
+    return referred(stamped(group, facts), url)
 
 
 async def parse_with_async(parser: ReadingParser, url: str, sources: Sources) -> ManifestGroup:
     """The same, on an event loop."""
-    group = await run_async(parser.parse(url), sources.open(url), sources.open_async)
+    opener = sources.opener_from(url)
+
+    async def opener_async(other: str) -> AnySource:
+        return opener(other)
+
+    group = await run_async(parser.parse(url), sources.open(url), opener_async)
     facts = {other: await source.facts_async() for other, source in _read(group, sources)}
-    return stamped(group, facts)
+    return referred(stamped(group, facts), url)
+
+
+def referred(group: ManifestGroup, root: str) -> ManifestGroup:
+    """Return the tree with the locations outside of `root` knowing that `root` names them."""
+    known: dict[int, Location] = {}
+
+    def renew(location: Location) -> Location:
+        if location.referrer is not None or is_within(location.url, root):
+            return location
+        if id(location) not in known:
+            known[id(location)] = Location(
+                location.url,
+                location.size,
+                location.etag,
+                location.last_modified,
+                location.unmodified_since,
+                root,
+            )
+        return known[id(location)]
+
+    return _relocated(group, renew)
 
 
 def stamped(group: ManifestGroup, facts: Mapping[str, FileFacts]) -> ManifestGroup:
@@ -64,38 +115,37 @@ def stamped(group: ManifestGroup, facts: Mapping[str, FileFacts]) -> ManifestGro
 
     What a location knows already stays: references may know more than the store tells now.
     """
-    known = {location for array in _arrays(group) for location in array.manifest.locations}
-    new = {
-        location: _with_facts(location, facts[location.url])
-        for location in known
-        if location.url in facts
-    }
-    return _relocated(group, new) if new else group
+    known: dict[int, Location] = {}
+
+    def renew(location: Location) -> Location:
+        there = facts.get(location.url)
+        if there is None:
+            return location
+        if id(location) not in known:
+            known[id(location)] = _with_facts(location, there)
+        return known[id(location)]
+
+    return _relocated(group, renew)
 
 
-def _relocated(group: ManifestGroup, new: Mapping[Location, Location]) -> ManifestGroup:
-    arrays = {
-        name: ManifestArray(
-            array.metadata,
-            array.manifest.with_locations(
-                tuple(new.get(location, location) for location in array.manifest.locations)
-            ),
-        )
-        for name, array in group.arrays.items()
-    }
-    groups = {name: _relocated(child, new) for name, child in group.groups.items()}
-    return ManifestGroup(arrays, groups, group.attributes)
+def _relocated(group: ManifestGroup, renew: Callable[[Location], Location]) -> ManifestGroup:
+    """Return the tree with its locations renewed; arrays of which all stay are kept as they are."""
+
+    def renewed(array: ManifestArray) -> ManifestArray:
+        manifest = array.manifest
+        locations = tuple(map(renew, manifest.locations))
+        if all(map(operator.is_, locations, manifest.locations)):
+            return array
+        return array.rebuilt(array.metadata, manifest.with_locations(locations))
+
+    return group.map_arrays(renewed)
 
 
 def _with_facts(location: Location, facts: FileFacts) -> Location:
-    return replace(
-        location,
-        size=location.size if location.size is not None else facts.size,
-        etag=location.etag if location.etag is not None else facts.etag,
-        last_modified=location.last_modified
-        if location.last_modified is not None
-        else facts.last_modified,
-    )
+    """Return the location with what it did not know; itself if it knows all that `facts` tell."""
+    found = {name: getattr(facts, name) for name in EVIDENCE if getattr(location, name) is None}
+    told = {name: value for name, value in found.items() if value is not None}
+    return replace(location, **told) if told else location
 
 
 def _read(group: ManifestGroup, sources: Sources) -> list[tuple[str, AnySource]]:

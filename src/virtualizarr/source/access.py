@@ -9,7 +9,7 @@ from typing import Any, Self
 from virtualizarr.errors import ForbiddenReferenceError, SourceError
 from virtualizarr.source.base import AnySource
 from virtualizarr.source.open import Registry, open_source, resolve
-from virtualizarr.source.policy import AllowedLocations, ReferencePolicy
+from virtualizarr.source.policy import AllowedLocations, ReferencePolicy, named_referrer
 from virtualizarr.source.urls import normalize_url, redact
 
 
@@ -52,6 +52,7 @@ class Access:
             resolve(normalize_url(url), self.registry, self.storage_options)
         except SourceError as error:
             raise ForbiddenReferenceError(
-                f"a reference of {redact(referrer)} leads here, and is not followed: {error.reason}",
+                f"a reference of {named_referrer(referrer)} leads here, and is not followed: "
+                f"{error.reason}",
                 url=redact(url),
             ) from None

@@ -108,6 +108,10 @@ class CachingSource:
             self._facts = await self.inner.facts_async()
         return self._facts
 
+    def names_in(self) -> frozenset[str]:
+        """Return the names directly below the URL; none where `inner` cannot tell."""
+        return self.inner.names_in() if isinstance(self.inner, Directory) else frozenset()
+
     def files_below(self) -> FileList:
         """Return the files below the URL; `UnsupportedFeatureError` where `inner` cannot tell."""
         if not isinstance(self.inner, Directory):

@@ -97,6 +97,33 @@ def _walk(root: str) -> Iterator[tuple[str, FileFacts]]:
                     yield name, FileFacts(found.st_size, None, modified)
 
 
+def names_in_local(path: str) -> frozenset[str]:
+    """Return the names directly in a local directory; none where there is no directory."""
+    try:
+        return frozenset(os.listdir(path))
+    except (OSError, ValueError):
+        return frozenset()
+
+
+def names_in_store(store: Any, path: str, url: str) -> frozenset[str]:
+    """Return the names directly below the prefix `path`; none where the store cannot list.
+
+    Raises `SourceError` for a failure.
+    """
+    if isinstance(store, HTTPStore) or not hasattr(store, "list_with_delimiter"):
+        return frozenset()
+    prefix = path.strip("/")
+    try:
+        REQUESTS.start()
+        found = store.list_with_delimiter(prefix if prefix else None)
+    except CLIENT_ERRORS as error:
+        if isinstance(error, SourceError):
+            raise
+        raise translated(error, url) from None
+    paths = [*found["common_prefixes"], *(meta["path"] for meta in found["objects"])]
+    return frozenset(str(one).rstrip("/").rpartition("/")[2] for one in paths)
+
+
 def list_store(store: Any, path: str, url: str) -> FileList:
     """Return the objects below the prefix `path` of a store; none where there is nothing.
 

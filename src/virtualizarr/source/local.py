@@ -22,12 +22,13 @@ from typing import Any
 from virtualizarr.errors import (
     ChangedSourceError,
     SourceError,
+    SourceIsDirectoryError,
     SourceNotFoundError,
     SourcePermissionError,
     VirtualizeError,
 )
 from virtualizarr.source.answers import answer_from
-from virtualizarr.source.directory import FileList, list_local
+from virtualizarr.source.directory import FileList, list_local, names_in_local
 from virtualizarr.source.facts import FileFacts
 from virtualizarr.source.limits import check_requests
 from virtualizarr.source.pread import ShrunkFileError, read_blocks, read_range
@@ -97,6 +98,10 @@ class LocalSource:
             return answer_from(self._content, requests)
         return await asyncio.to_thread(self.read, requests)
 
+    def names_in(self) -> frozenset[str]:
+        """Return the names directly in the directory at the path; none where it is none."""
+        return names_in_local(self.path)
+
     def files_below(self) -> FileList:
         """Return the files below the directory at the path; errors as `list_local`."""
         return list_local(self.path, self.url)
@@ -124,7 +129,7 @@ class LocalSource:
         except PermissionError as error:
             raise SourcePermissionError("the file may not be read", url=self.url) from error
         except IsADirectoryError as error:
-            raise SourceError("is a directory, not a file", url=self.url) from error
+            raise SourceIsDirectoryError("is a directory, not a file", url=self.url) from error
         except (OSError, ValueError) as error:
             raise SourceError(f"cannot be read: {error}", url=self.url) from error
 

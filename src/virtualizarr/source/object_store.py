@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from virtualizarr.source.answers import answer_from, windows
 from virtualizarr.source.background import REQUESTS
-from virtualizarr.source.directory import FileList, list_store
+from virtualizarr.source.directory import FileList, list_store, names_in_store
 from virtualizarr.source.facts import FileFacts
 from virtualizarr.source.limits import ALLOWANCE, check_requests
 from virtualizarr.source.ranges import ByteBlocks, ByteRange, CoalesceRule, Int64s, coalesce
@@ -73,6 +73,10 @@ class ObjectSource:
 
     async def read_async(self, requests: Sequence[ByteRange | ByteBlocks], /) -> list[Any]:
         return await REQUESTS.run_async(self._round(requests))
+
+    def names_in(self) -> frozenset[str]:
+        """Return the names directly below the path; none where the store cannot list."""
+        return names_in_store(self._client.store, self._client.path, self._client.url)
 
     def files_below(self) -> FileList:
         """Return the objects below the path; errors as `list_store`."""

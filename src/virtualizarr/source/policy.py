@@ -16,17 +16,18 @@ them. Pure: names are not looked up, so a name that resolves to such an address 
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 import socket
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Self, overload
 from urllib.parse import unquote
 
-from virtualizarr.errors import ForbiddenReferenceError, VirtualizeError
-from virtualizarr.source.urls import WEB_SCHEMES, normalize_url, redact, split_url
+from virtualizarr.errors import ForbiddenReferenceError, SourceError, VirtualizeError
+from virtualizarr.source.urls import WEB_SCHEMES, file_url, normalize_url, redact, split_url
 
-type AllowedLocations = Literal["all"] | str | Iterable[str]
+type AllowedLocations = str | os.PathLike[str] | Collection[str | os.PathLike[str]]
 
 IN_MEMORY = "file:///"
 """Stands for the file that references come from, where they were given as a dict."""
@@ -67,11 +68,7 @@ class ReferencePolicy:
         """
         if allowed_locations is None:
             return cls((), has_options and not has_registry, has_registry)
-        if allowed_locations == "all":
-            return cls(None)
-        given = (
-            (allowed_locations,) if isinstance(allowed_locations, str) else (*allowed_locations,)
-        )
+        given = named(allowed_locations)
         if "all" in given:
             return cls(None)
         return cls(tuple(map(_prefix, given)), has_options and not has_registry)
@@ -88,11 +85,12 @@ class ReferencePolicy:
             origin = split_url(referrer)
         except VirtualizeError as error:
             raise ForbiddenReferenceError(
-                f"a reference of {redact(referrer)} cannot be followed: {error.reason}",
+                f"a reference of {named_referrer(referrer)} cannot be followed: {error.reason}",
                 url=redact(url),
             ) from None
         scheme, authority = target.scheme, target.authority
-        if scheme == origin.scheme and (scheme in LOCAL_SCHEMES or authority == origin.authority):
+        own = _bare(origin.scheme, origin.authority)
+        if scheme == origin.scheme and (scheme in LOCAL_SCHEMES or authority == own):
             return
         if self.buckets and origin.scheme in LOCAL_SCHEMES and scheme in BUCKET_SCHEMES:
             return
@@ -106,6 +104,24 @@ class ReferencePolicy:
         raise _refusal(target, referrer, internal)
 
 
+@overload
+def named(allowed_locations: None) -> None: ...
+@overload
+def named(allowed_locations: AllowedLocations) -> tuple[str, ...]: ...
+@overload
+def named(allowed_locations: AllowedLocations | None) -> tuple[str, ...] | None: ...
+def named(allowed_locations: AllowedLocations | None) -> tuple[str, ...] | None:
+    """Return the argument as a tuple, which can be kept, compared and sent elsewhere."""
+    if allowed_locations is None:
+        return None
+    if isinstance(allowed_locations, str | os.PathLike):
+        allowed_locations = (allowed_locations,)
+    return tuple(
+        file_url(os.fspath(each)) if isinstance(each, os.PathLike) else each
+        for each in allowed_locations
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Target:
     url: str
@@ -117,11 +133,16 @@ def _target(url: str) -> _Target:
     """Return what a reference leads to. Raises where the URL is malformed or climbs."""
     canonical = normalize_url(url)
     parts = split_url(canonical)
-    path = unquote(parts.path).replace("\\", "/")
-    if {"..", "."} & set(path.split("/")):
-        raise VirtualizeError("its path climbs")
-    port = _DEFAULT_PORT.get(parts.scheme, ":none")
-    return _Target(canonical, parts.scheme, parts.authority.removesuffix(port))
+    if {"..", "."} & set(unquote(parts.path).replace("\\", "/").split("/")):
+        raise SourceError("its path climbs")
+    authority = _bare(parts.scheme, parts.authority)
+    rest = canonical[len(f"{parts.scheme}://{parts.authority}") :]
+    return _Target(f"{parts.scheme}://{authority}{rest}", parts.scheme, authority)
+
+
+def _bare(scheme: str, authority: str) -> str:
+    """Return the host and port of a URL without the port that the scheme implies."""
+    return authority.removesuffix(_DEFAULT_PORT.get(scheme, ":"))
 
 
 def _prefix(text: str) -> str:
@@ -130,22 +151,26 @@ def _prefix(text: str) -> str:
         return f"{match[1].lower()}:"
     canonical = normalize_url(text)
     parts = split_url(canonical)
-    port = _DEFAULT_PORT.get(parts.scheme, ":none")
-    if parts.authority.endswith(port):
-        canonical = canonical.replace(parts.authority, parts.authority.removesuffix(port), 1)
-    return canonical.rstrip("/") if canonical != IN_MEMORY else "file:"
+    rest = canonical[len(f"{parts.scheme}://{parts.authority}") :]
+    bare = f"{parts.scheme}://{_bare(parts.scheme, parts.authority)}{rest}".rstrip("/")
+    return bare if parts.authority or parts.path else f"{parts.scheme}:"
+
+
+def named_referrer(referrer: str) -> str:
+    """Return what to call the file that references came from."""
+    return "the dict" if referrer == IN_MEMORY else redact(referrer)
 
 
 def _refusal(target: _Target, referrer: str, internal: bool) -> ForbiddenReferenceError:
-    source = "the dict" if referrer == IN_MEMORY else redact(referrer)
     kind = ", an address of this machine or its network" if internal else ""
     if target.scheme in LOCAL_SCHEMES:
         grant = target.url.rpartition("/")[0] + "/"
     else:
         grant = f"{target.scheme}://{target.authority}/"
     return ForbiddenReferenceError(
-        f"a reference of {source} leads here{kind}, and is not followed: by default references may "
-        "only lead to the scheme and host of the file that holds them; if you trust it, pass "
+        f"a reference of {named_referrer(referrer)} leads here{kind}, and is not followed: by "
+        "default references may only lead to the scheme and host of the file that holds them; if "
+        "you trust it, pass "
         f"allowed_locations=[{grant!r}]",
         url=redact(target.url),
     )
@@ -173,4 +198,3 @@ def is_internal(authority: str) -> bool:
             return False
     mapped = getattr(address, "ipv4_mapped", None)
     return not (mapped if mapped is not None else address).is_global
-

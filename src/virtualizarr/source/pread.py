@@ -15,6 +15,8 @@ SPAN = 1024 * 1024
 MAX_GAP = 4096
 MANY = 4
 DIRECT = 8192
+FEW = 16
+FEW_BYTES = 64 * 1024
 _PAGE = 4096
 
 
@@ -46,8 +48,11 @@ def read_blocks(descriptor: int, blocks: ByteBlocks, file_size: int) -> npt.NDAr
 
     Blocks are read in the order of the file: straight into their rows where, on average, `DIRECT`
     bytes or more are contiguous; else, where at least `MANY` blocks, on average, lie within `SPAN`
-    bytes with gaps of at most `MAX_GAP`, by one read for them all.
+    bytes with gaps of at most `MAX_GAP`, by one read for them all. At most `FEW` blocks of together
+    `FEW_BYTES` are read one by one, since planning would take longer.
     """
+    if len(blocks.starts) <= FEW and len(blocks.starts) * blocks.size <= FEW_BYTES:
+        return _read_few(descriptor, blocks, file_size)
     out = _empty(len(blocks.starts), blocks.size, int(blocks.starts.min(initial=file_size)))
     order = np.argsort(blocks.starts, kind="stable")
     starts = blocks.starts[order]
@@ -71,6 +76,15 @@ def read_blocks(descriptor: int, blocks: ByteBlocks, file_size: int) -> npt.NDAr
     else:
         _read_singly(descriptor, starts, order, out)
     return out
+
+
+def _read_few(descriptor: int, blocks: ByteBlocks, file_size: int) -> npt.NDArray[np.uint8]:
+    size = blocks.size
+    parts = [
+        read_range(descriptor, start, min(size, file_size - start)).ljust(size, b"\0")
+        for start in blocks.starts.tolist()
+    ]
+    return np.frombuffer(b"".join(parts), np.uint8).reshape(len(parts), size)
 
 
 def _heads(starts: Int64s, order: Int64s, size: int) -> Int64s:

@@ -86,6 +86,10 @@ class AsyncSource(Protocol):
 class Directory(Protocol):
     """A source whose URL may also be that of a directory."""
 
+    def names_in(self) -> frozenset[str]:
+        """Return the names directly in it; none where it is no directory or cannot be listed."""
+        ...
+
     def files_below(self) -> FileList:
         """Return all files below the URL; errors as `list_local` and `list_store`."""
         ...

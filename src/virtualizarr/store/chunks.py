@@ -48,12 +48,12 @@ def lookup(manifest: ChunkManifest, cell: tuple[int, ...]) -> Reference | memory
 class Fetcher:
     """Reads references, keeping the sources of the files last used.
 
-    `opener` gives the source of a URL. Safe to use from several threads.
+    `opener` gives the source of a location, or refuses it. Safe to use from several threads.
     """
 
     __slots__ = ("_lock", "_opener", "_sources")
 
-    def __init__(self, opener: Callable[[str], FileSource]) -> None:
+    def __init__(self, opener: Callable[[Location], FileSource]) -> None:
         self._opener = opener
         self._sources: OrderedDict[str, FileSource] = OrderedDict()
         self._lock = Lock()
@@ -64,21 +64,22 @@ class Fetcher:
         Raises ChangedSourceError if the file is not the one that was parsed, CorruptFileError if it
         ends before the chunk does, SourceError if it cannot be read.
         """
-        source = self._source(reference.location.url)
+        source = self._source(reference.location)
         (data,) = source.read([reference.part(start, stop)])
         return checked(data, reference, start, stop, source.facts())
 
     async def read_async(self, reference: Reference, start: int, stop: int) -> Any:
         """The same, on an event loop."""
-        source = self._source(reference.location.url)
+        source = self._source(reference.location)
         (data,) = await source.read_async([reference.part(start, stop)])
         return checked(data, reference, start, stop, await source.facts_async())
 
-    def _source(self, url: str) -> FileSource:
+    def _source(self, location: Location) -> FileSource:
+        url = location.url
         with self._lock:
             source = self._sources.get(url)
             if source is None:
-                source = self._sources[url] = self._opener(url)
+                source = self._sources[url] = self._opener(location)
                 if len(self._sources) > OPEN_SOURCES:
                     self._sources.popitem(last=False)
             else:

@@ -16,8 +16,9 @@ from zarr.abc.store import (
 )
 from zarr.buffer import default_buffer_prototype
 
-from virtualizarr.model import ManifestGroup, RectilinearGrid
-from virtualizarr.source.open import open_source
+from virtualizarr.model import Location, ManifestGroup, RectilinearGrid
+from virtualizarr.source.access import Access
+from virtualizarr.source.policy import AllowedLocations, named
 from virtualizarr.store.chunks import Fetcher, FileSource, Reference, lookup
 from virtualizarr.store.documents import array_document, consolidated_document, dumps
 from virtualizarr.store.nodes import Tree, subtree
@@ -38,6 +39,8 @@ class ManifestStore(Store):
 
     `registry` (an `obspec_utils.registry.ObjectStoreRegistry`) says which object stores to read
     from; without it they are made from the URLs, the environment and `storage_options`.
+    `allowed_locations` says where references that came out of a file may lead, as in
+    `virtualizarr.open_store`; reading one that leads elsewhere raises `ForbiddenReferenceError`.
 
     A store of arrays with uneven chunks switches on zarr's setting `array.rectilinear_chunks`,
     which zarr asks for before it reads them.
@@ -49,11 +52,14 @@ class ManifestStore(Store):
         *,
         registry: Any = None,
         storage_options: dict[str, Any] | None = None,
+        allowed_locations: AllowedLocations | None = None,
     ) -> None:
         super().__init__(read_only=True)
         self._group = group
         self._registry = registry
         self._storage_options = storage_options
+        self._allowed = named(allowed_locations)
+        self._access = Access.of(registry, storage_options, self._allowed)
         self._tree = Tree(group)
         self._documents: dict[str, bytes] = {}
         self._fetcher = Fetcher(self._open_source)
@@ -79,12 +85,13 @@ class ManifestStore(Store):
             and self._group == other._group
             and self._registry == other._registry
             and self._storage_options == other._storage_options
+            and self._allowed == other._allowed
         )
 
     __hash__ = None  # type: ignore[assignment]
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (_rebuild, (self._group, self._registry, self._storage_options))
+        return (_rebuild, (self._group, self._registry, self._storage_options, self._allowed))
 
     def __str__(self) -> str:
         return f"manifest://{id(self._group)}"
@@ -95,7 +102,7 @@ class ManifestStore(Store):
     def with_read_only(self, read_only: bool = False) -> ManifestStore:
         if not read_only:
             self._check_writable()
-        return _rebuild(self._group, self._registry, self._storage_options)
+        return _rebuild(self._group, self._registry, self._storage_options, self._allowed)
 
     @property
     def supports_writes(self) -> bool:
@@ -207,14 +214,22 @@ class ManifestStore(Store):
         below = subtree(self._tree, path)
         return dumps(consolidated_document(self._tree.groups[path], below, limited=True))
 
-    def _open_source(self, url: str) -> FileSource:
-        return open_source(url, self._registry, self._storage_options, cache=False)
+    def _open_source(self, location: Location) -> FileSource:
+        return self._access.open(location.url, location.referrer, cache=False)
 
 
 def _rebuild(
-    group: ManifestGroup, registry: Any, storage_options: dict[str, Any] | None
+    group: ManifestGroup,
+    registry: Any,
+    storage_options: dict[str, Any] | None,
+    allowed_locations: AllowedLocations | None,
 ) -> ManifestStore:
-    return ManifestStore(group, registry=registry, storage_options=storage_options)
+    return ManifestStore(
+        group,
+        registry=registry,
+        storage_options=storage_options,
+        allowed_locations=allowed_locations,
+    )
 
 
 def _part(

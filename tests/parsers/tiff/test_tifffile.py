@@ -16,7 +16,7 @@ pytest.importorskip("imagecodecs")
 INTEGERS = ["uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"]
 FLOATS = ["float16", "float32", "float64"]
 COMPLEX = ["complex64", "complex128"]
-LOSSLESS = [None, "lzw", "zlib", "packbits", "zstd", "lzma"]
+LOSSLESS = ["lzw", "zlib", "packbits", "zstd", "lzma"]
 LAYOUTS: list[dict[str, Any]] = [
     {},
     {"rowsperstrip": 16},
@@ -48,7 +48,7 @@ def check(path: Path, data: Any) -> None:
 
 @pytest.mark.parametrize("byteorder", ["<", ">"])
 @pytest.mark.parametrize("dtype", INTEGERS + FLOATS + COMPLEX)
-@pytest.mark.parametrize("layout", range(len(LAYOUTS)))
+@pytest.mark.parametrize("layout", [0, 1, 4])
 def test_plain(tmp_path: Path, dtype: str, byteorder: str, layout: int) -> None:
     data = numbers((3, 37, 45), dtype)
     write(tmp_path / "a.tif", data, byteorder, **LAYOUTS[layout])
@@ -56,8 +56,8 @@ def test_plain(tmp_path: Path, dtype: str, byteorder: str, layout: int) -> None:
 
 
 @pytest.mark.parametrize("byteorder", ["<", ">"])
-@pytest.mark.parametrize("compression", LOSSLESS[1:])
-@pytest.mark.parametrize("layout", range(len(LAYOUTS)))
+@pytest.mark.parametrize("compression", LOSSLESS)
+@pytest.mark.parametrize("layout", [1, 2, 3])
 def test_compressed(tmp_path: Path, compression: str, byteorder: str, layout: int) -> None:
     data = numbers((2, 37, 45), "uint16")
     options = {"compression": compression, **LAYOUTS[layout]}
@@ -66,8 +66,8 @@ def test_compressed(tmp_path: Path, compression: str, byteorder: str, layout: in
 
 
 @pytest.mark.parametrize("byteorder", ["<", ">"])
-@pytest.mark.parametrize("dtype", INTEGERS + FLOATS)
-@pytest.mark.parametrize("layout", range(len(LAYOUTS)))
+@pytest.mark.parametrize("dtype", [name for name in INTEGERS if "64" not in name] + FLOATS)
+@pytest.mark.parametrize("layout", [1, 2, 4])
 def test_predictor(tmp_path: Path, dtype: str, byteorder: str, layout: int) -> None:
     data = numbers((3, 37, 45), dtype)
     options = {"compression": "zlib", "predictor": True, **LAYOUTS[layout]}

@@ -1,4 +1,4 @@
-"""Decoding header cards (FITS standard 4.0, section 4): bytes in, keywords and values out. No I/O."""
+"""Decoding header cards (FITS standard 4.0, section 4): bytes in, values out. No I/O."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def decode_cards(raw: memoryview) -> Cards:
             )
             continue
         keyword, value = _decode_card(keyword, card)
-        if keyword not in cards:
+        if keyword not in cards or _is_placeholder(keyword, cards[keyword]):
             cards[keyword] = value
             if isinstance(value, str) and value.endswith("&"):
                 continued = keyword
@@ -73,6 +73,11 @@ def decode_cards(raw: memoryview) -> Cards:
         if joined.strip():
             cards.setdefault(keyword, joined)
     return cards
+
+
+def _is_placeholder(keyword: str, value: Any) -> bool:
+    """Say whether compressors put in this card, and the file's own may follow."""
+    return keyword == "EXTNAME" and value == "COMPRESSED_IMAGE"
 
 
 def _decode_card(keyword: str, card: str) -> tuple[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from virtualizarr.codecs.base import ForeignCodec
 from virtualizarr.codecs.field import COPY, FLIP, Field
 from virtualizarr.model import (
     AffineRun,
@@ -23,9 +24,15 @@ MAX_COUNTS = 65_536
 type CodecJson = Mapping[str, Json]
 
 
-def codec_json(codec: Field) -> CodecJson:
-    """Return a field codec as Zarr metadata."""
+def codec_json(codec: ForeignCodec) -> CodecJson:
+    """Return one of our codecs as Zarr metadata."""
     return {"name": codec.name, "configuration": codec.configuration()}
+
+
+def flipping(dtype: np.dtype[Any]) -> list[CodecJson]:
+    """Return the codec that turns over the first bit of numbers stored in big-endian order."""
+    size = dtype.itemsize
+    return [codec_json(Field(size, 0, size, FLIP, size))]
 
 
 def contiguous_array(
@@ -47,15 +54,12 @@ def contiguous_array(
     chunk_shape, axis = split(shape, dtype.itemsize, chunk_bytes)
     whole = tuple(max(n, 1) for n in shape)
     ragged = bool(whole) and whole[axis] % chunk_shape[axis] != 0
-    codecs: list[CodecJson] = []
-    if flip or ragged:
-        size = dtype.itemsize
-        codecs = [codec_json(Field(size, 0, size, FLIP if flip else COPY, size if flip else 1))]
+    padding = [codec_json(Field(dtype.itemsize, 0, dtype.itemsize, COPY))] if ragged else []
     metadata = ArrayMetadata.create(
         shape=shape,
         dtype=dtype,
         chunk_shape=chunk_shape,
-        codecs=codecs,
+        codecs=flipping(dtype) if flip else padding,
         attributes=attributes,
         dimension_names=dims,
     )

@@ -13,19 +13,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from virtualizarr.codecs.field import COPY, LOGICAL, Field
+from virtualizarr.codecs.field import COPY, TEXT, Field
 from virtualizarr.errors import UnsupportedFeatureError
 from virtualizarr.model import ArrayMetadata, ChunkManifest, ManifestArray
 from virtualizarr.model.inline import positions
-from virtualizarr.parsers.fits.chunking import CodecJson, codec_json, contiguous_array
+from virtualizarr.parsers.fits.chunking import (
+    CodecJson,
+    codec_json,
+    contiguous_array,
+    flipping,
+)
 from virtualizarr.parsers.fits.columns import NUMBERS, HeapColumn
 from virtualizarr.parsers.fits.layout import HDU
+from virtualizarr.parsers.fits.read import exactly
 from virtualizarr.parsers.fits.rows import ROW, Column, Rows, column_array
-from virtualizarr.parsers.fits.scaling import Scaling, scaling_of
-from virtualizarr.source.ranges import ByteBlocks, ByteRange
+from virtualizarr.source.ranges import ByteBlocks
 from virtualizarr.source.reading import Reading
 
-INLINE_BYTES = 16 * 1024 * 1024
+INLINE_BYTES = 4 * 1024 * 1024
 WIDE_ROW = 4096
 
 type Int64s = npt.NDArray[np.int64]
@@ -57,7 +62,7 @@ def read_descriptors(rows: Rows, offset: int, descriptor: np.dtype[Any]) -> Read
         starts = rows.at + offset + np.arange(rows.count, dtype=np.int64) * rows.row_bytes
         (blocks,) = yield [ByteBlocks(starts, width)]
     else:
-        (raw,) = yield [ByteRange(rows.at, rows.at + rows.count * rows.row_bytes)]
+        raw = yield from exactly(rows.at, rows.at + rows.count * rows.row_bytes)
         whole = np.frombuffer(raw, np.uint8).reshape(rows.count, rows.row_bytes)
         blocks = np.ascontiguousarray(whole[:, offset : offset + width])
     return np.asarray(blocks).reshape(-1).view(descriptor).reshape(-1, 2).astype(np.int64)
@@ -88,7 +93,13 @@ def heap_arrays(hdu: HDU, rows: Rows, column: HeapColumn) -> Reading[dict[str, M
     element = f"{column.name}_element"
     width = column.descriptor.itemsize
     count = Column(
-        f"{column.name}_count", column.offset, width, COPY, 1, column.descriptor, (),
+        f"{column.name}_count",
+        column.offset,
+        width,
+        COPY,
+        1,
+        column.descriptor,
+        (),
         {"sample_dimension": element},
     )
     values = yield from _elements(rows, column, ranges, element)
@@ -99,8 +110,7 @@ def _elements(
     rows: Rows, column: HeapColumn, ranges: Ranges, element: str
 ) -> Reading[ManifestArray]:
     total = int(ranges.count.sum())
-    scaling = _scaling(column)
-    attributes = {**column.attributes, **scaling.attributes}
+    scaling, attributes = column.scaling, column.attributes
     if column.letter in NUMBERS and (total == 0 or ranges.in_order):
         start = int(ranges.start[ranges.present][0]) if total else rows.at
         return contiguous_array(
@@ -113,13 +123,12 @@ def _elements(
             attributes=attributes,
             dims=(element,),
         )
-    raw = yield from _gathered(column, ranges)
+    raw: npt.NDArray[Any] = yield from _gathered(column, ranges)
     codecs: list[CodecJson] = []
     if scaling.flip:
-        size = scaling.dtype.itemsize
-        codecs = [codec_json(Field(size, 0, size, "flip", size))]
+        codecs = flipping(scaling.dtype)
     elif column.letter == "L":
-        codecs = [codec_json(Field(1, 0, 1, LOGICAL))]
+        raw = _logicals(raw)
     elif column.letter == "X":
         spread = np.unpackbits(raw)
         first = (np.cumsum(ranges.nbytes) - ranges.nbytes) * 8
@@ -127,10 +136,10 @@ def _elements(
     return inline_array(raw.tobytes(), (total,), scaling.dtype, codecs, attributes, (element,))
 
 
-def _scaling(column: HeapColumn) -> Scaling:
-    if column.letter in NUMBERS:
-        return scaling_of(NUMBERS[column.letter], column.scale, column.zero, column.null)
-    return Scaling(np.dtype(bool), False, {})
+def _logicals(raw: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+    """Return which are true: "T", or 1 where there are only 0 and 1, as some astropy wrote them."""
+    legacy = raw.size > 0 and int(raw.max()) == 1
+    return np.equal(raw, 1 if legacy else ord("T"))
 
 
 def _texts(rows: Rows, column: HeapColumn, ranges: Ranges) -> Reading[ManifestArray]:
@@ -140,11 +149,9 @@ def _texts(rows: Rows, column: HeapColumn, ranges: Ranges) -> Reading[ManifestAr
     raw = yield from _gathered(column, ranges)
     texts = np.zeros((rows.count, size), np.uint8)
     texts[np.arange(size) < ranges.count[:, None]] = raw
-    codecs = [codec_json(Field(size, 0, size, "text", size))]
+    codecs = [codec_json(Field(size, 0, size, TEXT, size))]
     dtype = np.dtype(f"S{size}")
-    return inline_array(
-        texts.tobytes(), (rows.count,), dtype, codecs, column.attributes, (ROW,)
-    )
+    return inline_array(texts.tobytes(), (rows.count,), dtype, codecs, column.attributes, (ROW,))
 
 
 def _gathered(column: HeapColumn, ranges: Ranges) -> Reading[npt.NDArray[np.uint8]]:
@@ -156,7 +163,7 @@ def _gathered(column: HeapColumn, ranges: Ranges) -> Reading[npt.NDArray[np.uint
     first, last = int(start.min()), int((start + nbytes).max())
     if max(int(nbytes.sum()), last - first) > INLINE_BYTES:
         raise _too_large(column, int(nbytes.sum()))
-    (raw,) = yield [ByteRange(first, last)]
+    raw = yield from exactly(first, last)
     return np.frombuffer(raw, np.uint8)[positions(start - first, nbytes)]
 
 
@@ -188,5 +195,3 @@ def inline_array(
     if 0 in shape:
         return ManifestArray(metadata, ChunkManifest.empty(metadata.grid_shape))
     return ManifestArray(metadata, ChunkManifest.inlined(data).reshape_grid(metadata.grid_shape))
-
-

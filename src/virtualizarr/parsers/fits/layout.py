@@ -111,9 +111,7 @@ def hdu_of(cards: Cards, index: int, header_at: int, data_at: int) -> HDU:
         raise CorruptFileError(f"HDU {index}: a size is negative", at=header_at)
     extension = cards.get("XTENSION")
     kind = extension.strip() if isinstance(extension, str) and index > 0 else PRIMARY
-    hdu = HDU(
-        index, kind, cards, header_at, data_at, bitpix, axes, pcount, gcount, random_groups
-    )
+    hdu = HDU(index, kind, cards, header_at, data_at, bitpix, axes, pcount, gcount, random_groups)
     if hdu.next_at > MAX_SIZE:
         raise CorruptFileError(f"HDU {index}: its data are larger than any file", at=header_at)
     return hdu

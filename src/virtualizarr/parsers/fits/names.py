@@ -57,9 +57,7 @@ def unique_names(names: Sequence[str], otherwise: Iterable[str]) -> list[str]:
     return found
 
 
-def image_dims(
-    name: str, shape: Sequence[int], lengths: dict[str, int]
-) -> tuple[str, ...]:
+def image_dims(name: str, shape: Sequence[int], lengths: dict[str, int]) -> tuple[str, ...]:
     """Return names for an image's axes: x (NAXIS1), y, z, axis4, ...; the last is x.
 
     `lengths` are the dimensions of the images before, and is added to. An axis of another length

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from virtualizarr.errors import CorruptFileError, UnknownFormatError, UnsupportedFeatureError
 from virtualizarr.parsers.fits.cards import BLOCK, decode_cards, end_of_header
@@ -127,7 +128,7 @@ def _fetch(windows: Windows, hdus: list[HDU], at: int, size: int | None) -> Read
 def _guesses(hdus: list[HDU], at: int) -> list[int]:
     """Return where further headers may be, if the distances between the last ones go on."""
     starts = [*(hdu.header_at for hdu in hdus), at]
-    gaps = [b - a for a, b in zip(starts, starts[1:], strict=False)][1:]
+    gaps = [b - a for a, b in pairwise(starts)][1:]
     for period in range(1, MAX_PERIOD + 1):
         if len(gaps) >= 2 * period and gaps[-period:] == gaps[-2 * period : -period]:
             found: list[int] = []
@@ -136,3 +137,11 @@ def _guesses(hdus: list[HDU], at: int) -> list[int]:
                 found.append(at)
             return found
     return []
+
+
+def exactly(start: int, stop: int) -> Reading[memoryview]:
+    """Return the bytes from `start` to `stop`; CorruptFileError where the file ends before."""
+    (raw,) = yield [ByteRange(start, stop)]
+    if len(raw) < stop - start:
+        raise CorruptFileError(f"the file ends before byte {stop}", at=start + len(raw))
+    return memoryview(raw)

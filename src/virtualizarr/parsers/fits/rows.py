@@ -45,8 +45,8 @@ class Rows:
 class Column:
     """A field of every row.
 
-    `offset` and `width` in bytes; `kind` and `size` as the field codec takes them; `dtype` and
-    `inner` of what it makes of one row.
+    `offset` and `width` in bytes; `kind`, `size`, `null`, `scale` and `zero` as the field codec
+    takes them; `dtype` and `inner` of what it makes of one row.
     """
 
     name: str
@@ -58,6 +58,21 @@ class Column:
     inner: tuple[int, ...]
     attributes: Mapping[str, Any]
     null: str | None = None
+    scale: float = 1.0
+    zero: float = 0.0
+
+    def field(self, row_bytes: int) -> Field:
+        """Return the codec that picks the column from rows of `row_bytes` bytes."""
+        return Field(
+            row_bytes,
+            self.offset,
+            self.width,
+            self.kind,
+            self.size,
+            self.null,
+            self.scale,
+            self.zero,
+        )
 
 
 def column_array(rows: Rows, column: Column) -> ManifestArray:
@@ -78,12 +93,7 @@ def column_array(rows: Rows, column: Column) -> ManifestArray:
                 dims=dims,
             )
     block = rows.block
-    codecs = []
-    if column.width > 0:
-        field = Field(
-            rows.row_bytes, column.offset, column.width, column.kind, column.size, column.null
-        )
-        codecs = [codec_json(field)]
+    codecs = [codec_json(column.field(rows.row_bytes))] if column.width > 0 else []
     metadata = ArrayMetadata.create(
         shape=shape,
         dtype=column.dtype,

@@ -82,8 +82,10 @@ def decode_node(
     """Return a node's records, and its children as (address, number of records)."""
     signature(buffer, b"BTIN" if depth else b"BTLF")
     size = tree.record_size
-    records = [take(buffer, at, size) for at in range(6, 6 + count * size, size)]
     at = 6 + count * size
+    if at > len(buffer):
+        raise IndexError
+    records = [buffer[start : start + size] for start in range(6, at, size)]
     if depth == 0:
         check_lookup3(take(buffer, 0, at + 4), "B-tree leaf node", None)
         return records, []

@@ -42,7 +42,7 @@ from virtualizarr.parsers.hdf5.layout_datatype import (
 
 MAX_DEPTH = 32
 MAX_RANK = 32
-_CACHED_BODY = 1024  # bytes: longer messages are decoded anew, so that the cache stays small
+CACHED_BODY = 1024  # bytes: longer messages are decoded anew, so that the cache stays small
 
 
 class _Head(NamedTuple):
@@ -56,7 +56,7 @@ class _Head(NamedTuple):
 
 def decode_datatype(body: bytes) -> Datatype:
     """Decode a datatype message's body; bytes after the datatype are ignored."""
-    return _cached(body) if len(body) <= _CACHED_BODY else _decode(body)
+    return _cached(body) if len(body) <= CACHED_BODY else _decode(body)
 
 
 @bounded

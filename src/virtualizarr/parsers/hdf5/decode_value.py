@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from virtualizarr.parsers.hdf5.layout_datatype import (
 )
 
 type Values = npt.NDArray[Any]
+type Decoder = Callable[[bytes, HeapObjects], Any]
 
 _LEAST_BUDGET = 1 << 24  # bytes
 
@@ -59,6 +61,13 @@ class HeapObjects:
             self.budget -= size
             if self.budget < 0:
                 raise CorruptFileError("variable-length values take more bytes than the file has")
+
+    def miss(self, addresses: Iterable[int]) -> bool:
+        """Say whether some collections have not been read; those are wanted then."""
+        unread = {at for at in addresses if at not in self.collections}
+        self.wanted |= unread
+        self.misses += len(unread)
+        return bool(unread)
 
     def object(self, address: int, index: int) -> bytes | None:
         """Return an object's bytes; `address` is absolute. None: its collection is wanted."""
@@ -94,15 +103,45 @@ def decode_value(datatype: Datatype, dataspace: Dataspace, raw: bytes, heaps: He
     return values.reshape(dataspace.shape + values.shape[1:])
 
 
-def decode_numbers(dtype: np.dtype[Any], dataspace: Dataspace, raw: bytes) -> Any:
-    """Return what `decode_value` does, for a datatype that is the number `dtype`."""
-    if dataspace.type is DataspaceType.NULL:
-        return None
-    count = math.prod(dataspace.shape)
-    if count * dtype.itemsize > len(raw):
-        raise CorruptFileError(f"{count} elements of {dtype.itemsize} bytes in {len(raw)}")
-    values = np.frombuffer(raw, dtype, count)
-    return values[0] if dataspace.type is DataspaceType.SCALAR else values.reshape(dataspace.shape)
+def decoder_of(datatype: Datatype, dataspace: Dataspace) -> Decoder:
+    """Return a function of stored bytes and heaps that does what `decode_value` does.
+
+    For numbers and fixed strings, which most attributes are, it knows beforehand how.
+    """
+    if dataspace.type is not DataspaceType.NULL:
+        if isinstance(datatype, FixedPoint | FloatingPoint):
+            dtype = datatype.numpy_dtype()
+            if dtype is not None:
+                return _number_decoder(dtype, dataspace)
+        if type(datatype) is String and dataspace.type is DataspaceType.SCALAR:
+            return _string_decoder(datatype)
+    return partial(decode_value, datatype, dataspace)
+
+
+def _number_decoder(dtype: np.dtype[Any], dataspace: Dataspace) -> Decoder:
+    shape, count = dataspace.shape, math.prod(dataspace.shape)
+    size = count * dtype.itemsize
+
+    def decode(raw: bytes, heaps: HeapObjects) -> Any:
+        del heaps
+        if size > len(raw):
+            raise CorruptFileError(f"{count} elements of {dtype.itemsize} bytes in {len(raw)}")
+        values = np.frombuffer(raw, dtype, count)
+        return values.reshape(shape) if shape else values[0]
+
+    return decode
+
+
+def _string_decoder(datatype: String) -> Decoder:
+    size, padding = datatype.size, datatype.padding
+
+    def decode(raw: bytes, heaps: HeapObjects) -> str:
+        del heaps
+        if size > len(raw):
+            raise CorruptFileError(f"a value of {size} bytes in {len(raw)}")
+        return _string(raw[:size], padding)
+
+    return decode
 
 
 def decode_elements(datatype: Datatype, count: int, raw: bytes, heaps: HeapObjects) -> Values:
@@ -145,38 +184,45 @@ _DESCRIPTORS = {
 
 
 def _heap_bytes(
-    datatype: VariableLength, at: int, raw: bytes, heaps: HeapObjects
-) -> tuple[bytes, int]:
-    length, address, index = _DESCRIPTORS[datatype.size].unpack_from(raw, at)
+    datatype: VariableLength, descriptor: tuple[int, int, int], heaps: HeapObjects
+) -> bytes:
+    """Return the bytes of an element with this length, heap address and index."""
+    length, address, index = descriptor
     if length == 0 or address == 0 or address == UNDEFINED[datatype.size - 8]:
-        return b"", 0
+        return b""
     found = heaps.object(address + heaps.sizes.base, index)
     if found is None:
-        return b"", 0
-    if length * datatype.base.size > len(found):
+        return b""
+    size = length * datatype.base.size
+    if size > len(found):
         raise CorruptFileError(
             f"a variable-length value of {length} elements of {datatype.base.size} bytes "
             f"in a heap object of {len(found)}",
             at=address + heaps.sizes.base,
         )
-    heaps.spend(length * datatype.base.size)
-    return found, length
+    heaps.spend(size)
+    return found[:size]
 
 
-def _variable_string(raw: bytes, datatype: VariableLength, heaps: HeapObjects, at: int = 0) -> str:
-    found, length = _heap_bytes(datatype, at, raw, heaps)
-    return _string(found[: length * datatype.base.size], datatype.padding)
+def _variable_string(raw: bytes, datatype: VariableLength, heaps: HeapObjects) -> str:
+    descriptor = _DESCRIPTORS[datatype.size].unpack_from(raw)
+    return _string(_heap_bytes(datatype, descriptor, heaps), datatype.padding)
 
 
 def _variable(datatype: VariableLength, count: int, raw: bytes, heaps: HeapObjects) -> Values:
-    places = range(0, count * datatype.size, datatype.size)
+    form, base = _DESCRIPTORS[datatype.size], heaps.sizes.base
+    descriptors = [*form.iter_unpack(raw[: count * form.size])]
+    undefined = UNDEFINED[datatype.size - 8]
+    used = (at + base for length, at, _ in descriptors if length and at not in (0, undefined))
+    if heaps.miss(used):
+        return np.empty(count, object)
+    parts = [_heap_bytes(datatype, each, heaps) for each in descriptors]
     if datatype.is_string:
-        return _objects([_variable_string(raw, datatype, heaps, at) for at in places])
-    sequences = []
-    for at in places:
-        found, length = _heap_bytes(datatype, at, raw, heaps)
-        sequences.append(decode_elements(datatype.base, length, found, heaps))
-    return _objects(sequences)
+        return _objects([_string(part, datatype.padding) for part in parts])
+    size = datatype.base.size
+    return _objects(
+        [decode_elements(datatype.base, len(part) // size, part, heaps) for part in parts]
+    )
 
 
 def _references(datatype: Reference, count: int, raw: bytes, heaps: HeapObjects) -> Values:

@@ -185,9 +185,7 @@ class Reference(Datatype):
 
     def numpy_dtype(self) -> np.dtype[Any] | None:
         """Return the unsigned integer of an OBJECT reference: an address relative to the base."""
-        if self.type is ReferenceType.OBJECT and self.size in (2, 4, 8):
-            return np.dtype(f"<u{self.size}")
-        return None
+        return _ADDRESSES.get(self.size) if self.type is ReferenceType.OBJECT else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,5 +256,6 @@ IEEE_754 = {
     4: (0, 32, 23, 8, 0, 23, 127, 31, 2),
     8: (0, 64, 52, 11, 0, 52, 1023, 63, 2),
 }
+_ADDRESSES: dict[int, np.dtype[Any]] = {size: np.dtype(f"<u{size}") for size in (2, 4, 8)}
 _MOST = 0x7FFFFFFF  # bytes of the largest dtype numpy can make
 _PREFIX = {ByteOrder.LITTLE: "<", ByteOrder.BIG: ">"}

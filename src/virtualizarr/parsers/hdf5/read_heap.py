@@ -116,22 +116,26 @@ def read_heap_objects(
     """Return the objects of a fractal heap that `ids` name."""
     heap, sizes = heap_map.heap, superblock.sizes
     decoded = [decode_heap_id(raw, heap, sizes) for raw in ids]
-    keys = any(isinstance(each, HugeID) and each.key is not None for each in decoded)
+    keys = any(type(each) is HugeID and each.key is not None for each in decoded)
     starts = [block.offset for block in heap_map.blocks]
-    holders = {
-        each: _holder(heap_map, starts, each) for each in decoded if isinstance(each, ManagedID)
-    }
-    needed = {b.address: b for b in holders.values() if b.address not in heap_map.content}
+    holders = [
+        _holder(heap_map, starts, each) if type(each) is ManagedID else None for each in decoded
+    ]
+    known = heap_map.content
+    needed = {b.address: b for b in holders if b is not None and b.address not in known}
     parts: list[Reading[Any]] = [_read_huge_index(superblock, heap)] if keys else []
     if needed:
         parts.append(_read_blocks(superblock, heap, list(needed.values())))
     results = (yield from together(parts)) if parts else []
-    content = heap_map.content | (results[-1] if needed else {})
+    content = known | (results[-1] if needed else {})
     if keys:
         decoded = [_looked_up(each, results[0]) for each in decoded]
-    huge = [each for each in decoded if isinstance(each, HugeID)]
-    objects = yield from _read_huge(superblock, heap, huge)
-    return [_object(each, holders, content, objects) for each in decoded]
+    huge = [each for each in decoded if type(each) is HugeID]
+    objects = (yield from _read_huge(superblock, heap, huge)) if huge else {}
+    return [
+        _object(each, holder, content, objects)
+        for each, holder in zip(decoded, holders, strict=True)
+    ]
 
 
 def _holder(heap_map: HeapMap, starts: list[int], wanted: ManagedID) -> HeapBlock:
@@ -148,17 +152,18 @@ def _holder(heap_map: HeapMap, starts: list[int], wanted: ManagedID) -> HeapBloc
 
 def _object(
     each: ManagedID | HugeID | TinyID,
-    holders: dict[ManagedID, HeapBlock],
+    holder: HeapBlock | None,
     content: dict[int, bytes],
     huge: dict[HugeID, bytes],
 ) -> bytes:
-    if isinstance(each, TinyID):
-        return each.data
-    if isinstance(each, HugeID):
-        return huge[each]
-    block = holders[each]
-    start = each.offset - block.offset
-    return content[block.address][start : start + each.length]
+    match each:
+        case TinyID():
+            return each.data
+        case HugeID():
+            return huge[each]
+    assert holder is not None
+    start = each.offset - holder.offset
+    return content[holder.address][start : start + each.length]
 
 
 def _read_huge_index(superblock: Superblock, heap: FractalHeap) -> Reading[dict[int, HugeID]]:
@@ -185,8 +190,6 @@ def _looked_up(
 def _read_huge(
     superblock: Superblock, heap: FractalHeap, wanted: list[HugeID]
 ) -> Reading[dict[HugeID, bytes]]:
-    if not wanted:
-        return {}
     places = []
     for each in wanted:
         if each.address is None:

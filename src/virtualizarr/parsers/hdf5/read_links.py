@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from typing import Any
 
 from virtualizarr.errors import CorruptFileError
-from virtualizarr.parsers.hdf5.decode_fields import terminated, u32
+from virtualizarr.parsers.hdf5.decode_fields import terminated
 from virtualizarr.parsers.hdf5.decode_group import (
     DenseStorage,
     decode_group_node,
@@ -17,6 +18,7 @@ from virtualizarr.parsers.hdf5.decode_group import (
     local_heap_size,
     symbol_node_size,
 )
+from virtualizarr.parsers.hdf5.decode_object_header import SHARED
 from virtualizarr.parsers.hdf5.layout import ExternalFile, Link, Superblock
 from virtualizarr.parsers.hdf5.read_btree2 import read_records
 from virtualizarr.parsers.hdf5.read_heap import read_heap_map, read_heap_objects
@@ -26,8 +28,9 @@ from virtualizarr.source.reading import Reading, together
 
 MAX_DEPTH = 32
 _LINK_ID_SIZE = 7
-_ATTRIBUTE_ID_SIZE = 8
+_ATTRIBUTE_RECORD = struct.Struct("<8sBII")  # heap ID, message flags, creation order, hash
 _IN_SHARED_HEAP = b"\x03\x01"  # how a shared message, version 3, starts
+_ATTRIBUTES_BY_NAME = 8  # B-tree type
 _RECORD_SIZES = {5: 11, 6: 15, 8: 17, 9: 13}  # by B-tree type: links, attributes
 
 
@@ -104,17 +107,18 @@ def read_dense_attributes(
     parts = yield from _read_dense(superblock, storage)
     if parts is None:
         return []
-    heap_map, (_, records) = parts
-    shared = [record[8] & 2 for record in records]
-    own = [
-        r[:_ATTRIBUTE_ID_SIZE]
-        for r, elsewhere in zip(records, shared, strict=True)
-        if not elsewhere
-    ]
+    heap_map, (kind, records) = parts
+    if kind != _ATTRIBUTES_BY_NAME:
+        raise CorruptFileError(
+            f"a B-tree of type {kind} where attributes are indexed by name",
+            at=storage.name_index_address,
+        )
+    rows = [*_ATTRIBUTE_RECORD.iter_unpack(b"".join(records))]
+    own = [heap_id for heap_id, flags, _, _ in rows if not flags & SHARED]
     bodies = iter((yield from read_heap_objects(superblock, heap_map, own)))
     return [
-        (u32(record, 9)[0], record[8], _IN_SHARED_HEAP + record[:8] if elsewhere else next(bodies))
-        for record, elsewhere in zip(records, shared, strict=True)
+        (order, flags, _IN_SHARED_HEAP + heap_id if flags & SHARED else next(bodies))
+        for heap_id, flags, order, _ in rows
     ]
 
 

@@ -32,22 +32,28 @@ from virtualizarr.source.reading import Reading
 __all__ = ["IcechunkParser"]
 
 MANIFESTS_PER_ROUND = 64
+DEFAULT_BRANCH = "main"
 
 
 @dataclass(frozen=True)
 class IcechunkParser(CallableParser):
     """Reads the snapshot of a repository that `branch`, `tag` or `snapshot_id` names.
 
-    The last that is given of the three counts. `group` is the path of the group wanted.
-    `skip_variables` and `drop_variables` are left out, in every group.
+    One of the three may be given; without any it is the branch "main". `group` is the path of the
+    group wanted. `skip_variables` and `drop_variables` are left out, in every group.
     """
 
-    branch: str = "main"
+    branch: str | None = None
     tag: str | None = None
     snapshot_id: str | None = None
     group: str | None = None
     skip_variables: Iterable[str] | None = None
     drop_variables: Collection[str] = ()
+
+    def __post_init__(self) -> None:
+        """Raises ValueError if more than one of branch, tag and snapshot_id is given."""
+        if sum(given is not None for given in (self.branch, self.tag, self.snapshot_id)) > 1:
+            raise ValueError("give one of branch, tag and snapshot_id")
 
     @property
     def name(self) -> str:
@@ -76,12 +82,16 @@ class IcechunkParser(CallableParser):
         root = url.rstrip("/")
         snapshot = self.snapshot_id
         if snapshot is None:
-            ref = Ref(self.branch, False) if self.tag is None else Ref(self.tag, True)
-            snapshot = yield from find_snapshot(root, ref)
+            snapshot = yield from find_snapshot(root, self._ref())
         every = yield from read_nodes(root, snapshot)
         nodes = self._wanted(every)
         gathered = yield from _gather(root, [node for node in nodes.values() if node.is_array])
         return _grown(nodes, gathered)
+
+    def _ref(self) -> Ref:
+        if self.tag is not None:
+            return Ref(self.tag, True)
+        return Ref(self.branch if self.branch is not None else DEFAULT_BRANCH, False)
 
     def _wanted(self, every: list[Node]) -> dict[str, Node]:
         """Return the nodes at and below the group, by their path relative to it."""

@@ -1,4 +1,4 @@
-"""kerchunk reference files: JSON of versions 0 and 1, holding Zarr v2 or v3 hierarchies.
+"""kerchunk references: JSON of versions 0 and 1, holding Zarr v2 or v3, and Parquet.
 
 Specification: "References specification" of fsspec/kerchunk. Templates and `gen` entries are read
 as far as they are plain text substitution and integer arithmetic; nothing in a file is executed.
@@ -12,25 +12,21 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from virtualizarr.errors import CorruptFileError, VirtualizeError
 from virtualizarr.model import ManifestGroup
 from virtualizarr.parsers.base import CallableParser
 from virtualizarr.parsers.kerchunk.columns import Sizes, whole_files
 from virtualizarr.parsers.kerchunk.document import (
-    References,
     decode_json,
     looks_like_references,
     references_of,
 )
 from virtualizarr.parsers.kerchunk.locate import Origin
+from virtualizarr.parsers.kerchunk.parquet import KerchunkParquetParser
 from virtualizarr.parsers.kerchunk.tree import Selection, build_tree
-from virtualizarr.source.facts import FileFacts
-from virtualizarr.source.ranges import ByteRange
-from virtualizarr.source.reading import Elsewhere, Reading, Stat
+from virtualizarr.parsers.kerchunk.whole import file_sizes, read_whole
+from virtualizarr.source.reading import Reading
 
-FIRST_READ = 8 * 1024 * 1024
-
-__all__ = ["KerchunkJSONParser", "group_from_refs"]
+__all__ = ["KerchunkJSONParser", "KerchunkParquetParser", "group_from_refs"]
 
 
 @dataclass(frozen=True)
@@ -65,10 +61,12 @@ class KerchunkJSONParser(CallableParser):
 
         Raises CorruptFileError and UnsupportedFeatureError naming the key or the array.
         """
-        text = yield from _read_whole()
+        text = yield from read_whole()
         references = references_of(decode_json(text, "the reference file"))
         origin = Origin.of(url, self.fs_root)
-        sizes = yield from _file_sizes(references, origin)
+        texts = map(references.templates.expand, whole_files(references.refs))
+        urls = list(dict.fromkeys(map(origin.resolve, texts)))
+        sizes = (yield from file_sizes(urls)) if urls else {}
         return build_tree(references, self._selection(), origin.resolve, sizes)
 
     def _selection(self) -> Selection:
@@ -96,42 +94,3 @@ def group_from_refs(
     selection = Selection(group.strip("/") if group is not None else "", frozenset(drop_variables))
     known = sizes if sizes is not None else {}
     return build_tree(references_of(refs), selection, origin.resolve, known)
-
-
-def _read_whole() -> Reading[bytes | memoryview]:
-    """Read the whole file, also where its size is not known beforehand."""
-    (facts,) = yield [Stat()]
-    if facts.size is not None:
-        (whole,) = yield [ByteRange(0, facts.size)]
-        if len(whole) < facts.size:
-            raise CorruptFileError("the file is shorter than its size", at=len(whole))
-        return whole  # type: ignore[no-any-return]
-    pieces: list[memoryview] = []
-    start, wanted = 0, FIRST_READ
-    while True:
-        (piece,) = yield [ByteRange(start, start + wanted)]
-        pieces.append(piece)
-        if len(piece) < wanted:
-            return b"".join(pieces)
-        start, wanted = start + wanted, start + wanted
-
-
-def _file_sizes(references: References, origin: Origin) -> Reading[Sizes]:
-    """Ask for the sizes of the files that are referred to as a whole, all in one round."""
-    texts = whole_files(references.refs)
-    if not texts:
-        return {}
-    urls = list(dict.fromkeys(origin.resolve(references.templates.expand(t)) for t in texts))
-    answers = yield [Elsewhere(url, _stat()) for url in urls]
-    sizes: dict[str, int] = {}
-    for url, answer in zip(urls, answers, strict=True):
-        if isinstance(answer, VirtualizeError):
-            raise answer
-        if answer.size is not None:
-            sizes[url] = answer.size
-    return sizes
-
-
-def _stat() -> Reading[FileFacts]:
-    (facts,) = yield [Stat()]
-    return facts  # type: ignore[no-any-return]

@@ -46,11 +46,11 @@ def build_tree(
     """
     refs = references.refs
     table = KeyTable.of(refs)
-    described = table.metadata_keys()
-    documents = metadata_documents(refs, [table.names[i] for i in described])
+    metadata_keys = table.metadata_keys()
+    documents = metadata_documents(refs, [table.names[i] for i in metadata_keys])
     v3 = _v3_arrays(documents)
     paths = dict.fromkeys([*paths_of(documents, ".zarray"), *v3])
-    owned = runs_by_array(table, described, paths)
+    owned = runs_by_array(table, metadata_keys, paths)
     every = list(refs.values())
     expanded: dict[str, str] = {}
 
@@ -61,10 +61,10 @@ def build_tree(
 
     arrays: dict[str, ManifestArray] = {}
     for path in paths:
-        if not _is_selected(path, selection):
+        if not is_selected(path, selection):
             continue
         try:
-            metadata, form = _described(path, documents, is_v3=path in v3)
+            metadata, form = described(path, documents, is_v3=path in v3)
             runs = owned.get(path, [])
             keys, values = _joined(table.names, runs), _joined(every, runs)
             places = positions(keys, table.lines(runs), form, metadata.grid_shape)
@@ -74,7 +74,7 @@ def build_tree(
             arrays[path] = ManifestArray(metadata, manifest)
         except VirtualizeError as error:
             raise error.located(node=path) from error.__cause__
-    return _grown(arrays, _group_attributes(documents), selection.path)
+    return grown(arrays, group_attributes(documents), selection.path)
 
 
 def _joined[T](items: Sequence[T], runs: Runs) -> Sequence[T]:
@@ -94,13 +94,15 @@ def _v3_arrays(documents: Documents) -> dict[str, None]:
     return found
 
 
-def _is_selected(path: str, selection: Selection) -> bool:
+def is_selected(path: str, selection: Selection) -> bool:
+    """Say whether the array at `path` is wanted."""
     root = selection.path
     below = not root or path == root or path.startswith(f"{root}/")
     return below and path.rpartition("/")[2] not in selection.dropped
 
 
-def _described(path: str, documents: Documents, *, is_v3: bool) -> tuple[ArrayMetadata, KeyForm]:
+def described(path: str, documents: Documents, *, is_v3: bool) -> tuple[ArrayMetadata, KeyForm]:
+    """Return the description of an array and how its keys are spelled; errors as `build_tree`."""
     prefix = _join(path, "")
     if is_v3:
         return _described_v3(documents[_join(path, "zarr.json")], prefix)
@@ -125,7 +127,7 @@ def _described_v3(document: Mapping[str, Any], prefix: str) -> tuple[ArrayMetada
     return metadata, KeyForm(f"{prefix}c{separator}", separator, (f"{prefix}c",))
 
 
-def _group_attributes(documents: Documents) -> dict[str, Mapping[str, Any]]:
+def group_attributes(documents: Documents) -> dict[str, Mapping[str, Any]]:
     """Return the attributes of every group that has a document, by path."""
     attributes: dict[str, Mapping[str, Any]] = {
         path: documents.get(_join(path, ".zattrs"), {}) for path in paths_of(documents, ".zgroup")
@@ -141,7 +143,7 @@ def _group_attributes(documents: Documents) -> dict[str, Mapping[str, Any]]:
     return attributes
 
 
-def _grown(
+def grown(
     arrays: Mapping[str, ManifestArray], attributes: Mapping[str, Mapping[str, Any]], root: str
 ) -> ManifestGroup:
     """Return the group at path `root`, built from the deepest group upwards."""

@@ -16,7 +16,6 @@ from virtualizarr.errors import (
 from virtualizarr.parsers.zarr.archive import EMPTY_ARCHIVE, LOCAL_HEADER, Archive, read_archive
 from virtualizarr.parsers.zarr.describe import Described
 from virtualizarr.parsers.zarr.documents import (
-    DOCUMENT,
     DOCUMENTS,
     ROOT_DOCUMENTS,
     Json,
@@ -200,8 +199,3 @@ def _size() -> Reading[FileFacts]:
     if facts.size is None:
         raise UnsupportedFeatureError("the server does not tell the size of a chunk")
     return facts  # type: ignore[no-any-return]
-
-
-def has_documents(names: Collection[str]) -> bool:
-    """Say whether a directory with these names directly in it is a Zarr store."""
-    return any(name in names for name in (DOCUMENT, ".zgroup", ".zarray", ".zmetadata"))

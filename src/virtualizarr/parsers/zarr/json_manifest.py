@@ -131,8 +131,8 @@ def location_of(url: str, known: Any) -> Location:
     )
     if not right:
         raise CorruptFileError(f"what is known of {url} is {known!r:.200}")
-    moments = (_moment(known.get(name)) for name in ("last_modified", "unmodified_since"))
-    return Location(url, size, etag, *moments)
+    modified, unmodified = known.get("last_modified"), known.get("unmodified_since")
+    return Location(url, size, etag, _moment(modified), _moment(unmodified))
 
 
 def _moment(text: Any) -> datetime | None:

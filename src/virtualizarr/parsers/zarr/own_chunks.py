@@ -8,13 +8,11 @@ import numpy as np
 
 from virtualizarr.errors import CorruptFileError
 from virtualizarr.model import INLINE, ChunkManifest
-from virtualizarr.parsers.zarr.places import Place, read_whole
+from virtualizarr.parsers.zarr.places import read_whole
 from virtualizarr.source.reading import Elsewhere, Reading
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_OBJECTS = 10_000
-
-__all__ = ["Place", "inlined"]
 
 
 def inlined(manifest: ChunkManifest, below: str) -> Reading[ChunkManifest]:

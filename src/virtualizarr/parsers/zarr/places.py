@@ -70,11 +70,10 @@ class Folder:
     def ranges(
         self, which: Int64s, start: Callable[[Int64s], Int64s], size: int
     ) -> Reading[npt.NDArray[np.uint8]]:
-        starts = start(self.files.sizes[which]).tolist()
+        sizes = self.files.sizes[which]
         names = [self.names[number] for number in which.tolist()]
-        for name, at in zip(names, starts, strict=True):
-            if at < 0:
-                raise CorruptFileError(f"{name!r} is shorter than {size} bytes")
+        check_sizes(names, sizes, size)
+        starts = start(sizes).tolist()
         urls = child_urls(self.url, names)
         requests = [
             Elsewhere(url, _read_range(ByteRange(at, at + size)))
@@ -101,6 +100,13 @@ class Folder:
         codes = np.arange(len(numbers), dtype=np.uint32)
         nothing = np.zeros(len(numbers), np.uint64)
         return Rows(cells, locations, codes, nothing, sizes.astype(np.uint64)), None
+
+
+def check_sizes(names: Sequence[str], sizes: Int64s, size: int) -> None:
+    """Raise CorruptFileError naming the first key that has fewer bytes than `size`."""
+    short = sizes < size
+    if short.any():
+        raise CorruptFileError(f"{names[int(np.argmax(short))]!r} is shorter than {size} bytes")
 
 
 def child_urls(base: str, names: Sequence[str]) -> list[str]:

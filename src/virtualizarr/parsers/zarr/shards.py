@@ -14,7 +14,7 @@ import google_crc32c
 import numpy as np
 import numpy.typing as npt
 
-from virtualizarr.errors import CorruptFileError
+from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
 from virtualizarr.model import ArrayMetadata, RegularGrid
 from virtualizarr.model.metadata import CodecJson
 from virtualizarr.parsers.zarr.columns import Int64s, Rows, check_grid
@@ -22,6 +22,7 @@ from virtualizarr.parsers.zarr.places import Place
 from virtualizarr.source.reading import Reading
 
 _EMPTY = np.uint64(2**64 - 1)
+MAX_INNER = 2**26
 _WORDS = 16  # bytes of an entry: offset and length
 _CHECKSUM = 4
 
@@ -70,6 +71,8 @@ def sharding_of(metadata: ArrayMetadata) -> Sharding | None:
     ):
         raise CorruptFileError(f"shards of {grid.chunk_shape} hold no chunks of {inner}")
     counts = tuple(shard // n for shard, n in zip(grid.chunk_shape, inner, strict=True))
+    if prod(counts) > MAX_INNER:
+        raise UnsupportedFeatureError(f"shards of {prod(counts):,} inner chunks each")
     at_end = settings.get("index_location", "end") == "end"
     return Sharding(inner, counts, codecs, at_end, len(index_codecs) == 2)
 

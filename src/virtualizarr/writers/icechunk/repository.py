@@ -3,7 +3,7 @@
 What is set, and why:
 
 - a virtual chunk container for every bucket, server or directory that is referred to;
-- manifests of at most 50,000 references, so that the first chunk is read in milliseconds;
+- manifests of at most 25,000 references, so that the first chunk is read in milliseconds;
 - no compression of locations by a trained dictionary: at that size it saves a tenth of the space
   and takes half of the time of a commit;
 - one request a chunk: by default Icechunk fetches a remote chunk in up to five pieces when the

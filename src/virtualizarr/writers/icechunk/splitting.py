@@ -1,7 +1,7 @@
 """How an array's chunk grid is cut: into manifests that are quick to open, and into pieces of work.
 
 An Icechunk manifest is read as a whole before its first chunk: ten million references in one take
-seconds and a gigabyte, 50,000 take milliseconds.
+seconds and a gigabyte, 25,000 take milliseconds.
 """
 
 from __future__ import annotations

@@ -50,14 +50,6 @@ def entries(
         }
 
 
-def missing_keys(
-    manifest: ChunkManifest, prefix: str, separator: str, scalar: str
-) -> Iterator[str]:
-    """Yield the keys of the chunks that are missing."""
-    cells = np.flatnonzero(manifest.location.reshape(-1) == MISSING)
-    return _keys(manifest.shape_chunk_grid, cells, prefix, separator, scalar)
-
-
 def encoded_inline(data: bytes) -> str:
     """Return bytes as an inline value. Always base64: readers take other text for JSON."""
     return "base64:" + base64.b64encode(data).decode()

@@ -25,7 +25,7 @@ from virtualizarr.model.metadata import CodecJson
 
 DIMENSIONS_KEY = "_ARRAY_DIMENSIONS"
 STORAGE_FILL_KEY = "storage_fill_value"
-INSTEAD = 'zarr_format=3 can hold it, and so can format="icechunk"'
+INSTEAD = "zarr_format=3 (in JSON) can hold it, and so can to_icechunk(...) and to_zarr(...)"
 _OBJECT_CODECS = {"vlen-utf8", "vlen-bytes"}
 _COMPRESSORS = {"blosc", "bz2", "gzip", "lz4", "lzma", "zlib", "zstd"}
 _ENCODED_DTYPE = ("astype", "encode_dtype")

@@ -57,13 +57,16 @@ def write(
     store is replaced in one step; of a store of objects the root document is replaced last.
 
     Raises UnsupportedFeatureError, naming the node, for what Zarr cannot hold; `SourceError` where
-    the target is taken or cannot be written, or a URL carries credentials; ValueError for a mode
-    that does not exist.
+    the target is taken, cannot be written or holds what the references lead to, or where a URL
+    carries credentials; ValueError for a mode that does not exist.
     """
     if mode not in ("w-", "w"):
         raise ValueError(f"mode is {mode!r}, not 'w-' or 'w'")
+    url = normalize_url(target).rstrip("/")
     sink = open_tree(target, registry, storage_options)
-    is_taken = _check_target(sink, redact(normalize_url(target)), mode)
+    is_taken = _check_target(sink, redact(url), mode)
+    if is_taken:
+        _check_not_within(group, url)
     generation = f".{secrets.token_hex(4)}" if is_taken and not sink.is_atomic else ""
     tree = Tree(group)
     for path in (*tree.groups, *tree.arrays):
@@ -94,6 +97,18 @@ def _check_target(sink: TreeSink, url: str, mode: str) -> bool:
             url=url,
         )
     return True
+
+
+def _check_not_within(group: ManifestGroup, url: str) -> None:
+    """Refuse to replace a store that the references lead into: its chunks would be gone."""
+    for path, array in group.walk_arrays():
+        for location in array.manifest.locations:
+            if location.url.startswith(f"{url}/"):
+                raise SourceError(
+                    "the references lead into the store that would be replaced: write elsewhere",
+                    url=redact(url),
+                    node=path,
+                )
 
 
 def _check_name(path: str) -> None:

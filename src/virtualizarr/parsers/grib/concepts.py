@@ -1,0 +1,159 @@
+"""What codes mean: names, units, levels and kinds of steps, as ecCodes' concepts have them.
+
+A concept is a list of conditions on keys; the one that holds with the most keys wins, of equals
+the last. A centre's own list comes before the common one. The tables are made by
+`scripts/grib_tables.py` from ecCodes' definition files (Apache License 2.0, (C) ECMWF).
+"""
+
+from __future__ import annotations
+
+import json
+import lzma
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+UNKNOWN = "unknown"
+
+type Condition = tuple[tuple[str, Any], ...]
+type Lookup = Callable[[str], Any]
+
+
+class Parameter(NamedTuple):
+    """What a field is of; `UNKNOWN` and 0 where no table tells."""
+
+    short_name: str
+    name: str
+    units: str
+    param_id: int
+
+
+NO_PARAMETER = Parameter(UNKNOWN, UNKNOWN, UNKNOWN, 0)
+
+
+class Tables:
+    """The tables of one edition, read when they are first needed."""
+
+    def __init__(self, edition: int) -> None:
+        folder = files("virtualizarr.parsers.grib") / "tables"
+        packed = (folder / f"grib{edition}.json.xz").read_bytes()
+        self._document: dict[str, Any] = json.loads(lzma.decompress(packed))
+        self._root = f"grib{edition}"
+        self._keys: list[str] = self._document["keys"]
+        self._names: dict[str, dict[str, str]] = self._document["names"]
+        columns = self._document["parameters"]
+        self._columns = [columns[name].split("\n") for name in ("shortName", "name", "units")]
+        self._ids = columns["paramId"].split("\n")
+        self._entries: dict[tuple[str, str], list[tuple[Condition, int]]] = {}
+        self._concepts: dict[tuple[str, str], list[tuple[Condition, str]]] = {}
+
+    def part(self, name: str) -> Any:
+        """Return one of the plain tables: "centres", "surfaces", "types", "templates"."""
+        return self._document[name]
+
+    def parameter(self, lists: Sequence[str], code: str, value: Lookup) -> Parameter:
+        """Return the parameter with a code such as "0.1.8" from the first list that has it.
+
+        `lists` are names of local lists, "" for the common one alone; ".lte33" and ".legacy" at
+        their end choose a variant of both. `value` gives a key's value.
+        """
+        for label in lists:
+            local, _, variant = label.partition(".")
+            suffix = f".{variant}" if variant else ""
+            places = [f"{self._root}/{local}{suffix}", f"{self._root}{suffix}"]
+            found = best([*self._of_code(places[0], code), *self._of_code(places[1], code)], value)
+            if found is not None:
+                short, name, units = (column[found] for column in self._columns)
+                return Parameter(short, name, units, int(self._ids[found]))
+        return NO_PARAMETER
+
+    def concept(self, name: str, local: Iterable[str], value: Lookup) -> str | None:
+        """Return the value of a concept from the first local list (with the common one), or None.
+
+        `name` is "levels", "steps", "cfVarName", "cfName" or "switch".
+        """
+        for label in local:
+            pairs = [
+                *self._of_concept(name, f"{self._root}/{label}"),
+                *self._of_concept(name, self._root),
+            ]
+            found = best(pairs, value)
+            if found is not None:
+                return found
+        return None
+
+    def _of_code(self, place: str, code: str) -> list[tuple[Condition, int]]:
+        known = self._entries.get((place, code))
+        if known is None:
+            text = self._names.get(place, {}).get(code, "")
+            known = [self._entry(part) for part in text.split(";")] if text else []
+            self._entries[place, code] = known
+        return known
+
+    def _entry(self, text: str) -> tuple[Condition, int]:
+        condition, _, number = text.rpartition(":")
+        pairs = [part.split("=") for part in condition.split(",") if part]
+        return tuple((self._keys[int(key)], _constant(value)) for key, value in pairs), int(number)
+
+    def _of_concept(self, name: str, place: str) -> list[tuple[Condition, str]]:
+        known = self._concepts.get((name, place))
+        if known is None:
+            rows = self._document[name].get(place, [])
+            known = [
+                (tuple((self._keys[key], v) for key, v in zip(c[::2], c[1::2], strict=True)), text)
+                for c, text in rows
+            ]
+            self._concepts[name, place] = known
+        return known
+
+
+def best[T](entries: Iterable[tuple[Condition, T]], value: Lookup) -> T | None:
+    """Return what the fullest condition that holds stands for, of equals the last."""
+    found, most = None, -1
+    for condition, result in entries:
+        if len(condition) >= most and all(value(key) == wanted for key, wanted in condition):
+            found, most = result, len(condition)
+    return found
+
+
+@lru_cache(maxsize=2)
+def tables(edition: int) -> Tables:
+    """Return the tables of an edition."""
+    return Tables(edition)
+
+
+def cf_variable_name(short_name: str, param_id: int) -> str:
+    """Return the name of a variable where no concept gives one: digits in front go to the end."""
+    if short_name == "~":
+        return f"p{param_id}"
+    match = re.fullmatch(r"(\d+)(\D.*)", short_name)
+    return match[2] + match[1] if match is not None else short_name
+
+
+def _constant(text: str) -> Any:
+    if text == "m":
+        return None
+    if re.fullmatch(r"-?\d+", text):
+        return int(text)
+    if re.fullmatch(r"\d+(/\d+)+", text):
+        return tuple(map(int, text.split("/")))
+    return text
+
+
+def layout_of(template: int) -> Mapping[str, tuple[int, int, int]] | None:
+    """Return where the keys of a product definition template lie in section 4, or None.
+
+    By key: the offset in the section, the size in octets, and 1 if it is signed.
+    """
+    return _layout_of(template)
+
+
+@lru_cache(maxsize=256)
+def _layout_of(template: int) -> Mapping[str, tuple[int, int, int]] | None:
+    text = tables(2).part("templates").get(str(template))
+    if text is None:
+        return None
+    rows = [line.split() for line in text.split("\n")]
+    return {key: (int(at), int(size), int(sign)) for key, at, size, sign in rows}

@@ -1,0 +1,282 @@
+"""The product definition of edition 2: sections 1, 2 (ECMWF's) and 4."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from struct import unpack_from
+from typing import Any
+
+from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
+from virtualizarr.parsers.grib.concepts import (
+    UNKNOWN,
+    Lookup,
+    cf_variable_name,
+    layout_of,
+    tables,
+)
+from virtualizarr.parsers.grib.layout import Field
+from virtualizarr.parsers.grib.product import Meaning, Product
+from virtualizarr.parsers.grib.times import duration, instant
+
+ECMWF = 98
+INSTANT = "instant"
+STEP_TYPES = {
+    **{0: "avg", 1: "accum", 2: "max", 3: "min", 4: "diff", 5: "rms", 6: "sd", 7: "cov"},
+    **{8: "sdiff", 9: "ratio", 10: "stdanom", 11: "sum", 100: "severity", 101: "mode"},
+    **{102: "index", 255: INSTANT},
+}
+"""Code table 4.10, as ecCodes names the kinds of steps."""
+
+DERIVED = {
+    **{0: "mean", 1: "weighted_mean", 2: "std", 3: "normalized_std", 4: "spread"},
+    **{5: "large_anomaly_index", 6: "cluster_mean", 7: "interquartile_range", 8: "min", 9: "max"},
+}
+"""Code table 4.7."""
+
+PROBABILITY = {
+    **{0: "below_{0}", 1: "above_{1}", 2: "between_{0}_{1}", 3: "above_{0}", 4: "below_{1}"},
+    **{5: "equal_{0}", 6: "above_normal", 7: "near_normal", 8: "below_normal"},
+}
+"""Code table 4.9; {0} is the lower limit, {1} the upper one."""
+
+CHEMICAL, CHEMICAL_SOURCE = (40, 41, 42, 43), (76, 77, 78, 79)
+AEROSOL, AEROSOL_OPTICAL = (44, 45, 46, 47, 50), (48, 49)
+DATASETS = {
+    **{4: "tigge", 5: "tigge", 6: "s2s", 7: "s2s", 8: "uerra", 9: "uerra", 10: "uerra"},
+    **{11: "uerra", 12: "destine", 13: "destine"},
+}
+"""Lists that take the place of the centre's, by code table 1.3."""
+
+CLASSES = {
+    **dict.fromkeys((3, 5, 14, 21, 22, 23, 24, 30, 33), "era"),
+    **{42: "hydro", 43: "hydro", 48: "hydro", 49: "hydro", 39: "fire"},
+    **{50: "cerise", 40: "era6", 35: "hydro_legacy", 38: "hydro_legacy", 53: "nextgems"},
+}
+"""Lists that take the place of the centre's, by MARS class."""
+
+BY_TABLES_VERSION = frozenset(
+    {"ecmf", "s2s", "tigge", "uerra", "nextgems", "destine", "hydro", "fire"}
+)
+SPLIT_CLASSES = (19, 36)
+"""MARS classes whose chemical parameters are named without the chemical since version 34."""
+
+LAST_OLD_TABLES = 33
+BOTTOM_COUNTS = (151, 152, 168, 114)
+PRESSURE, POTENTIAL_VORTICITY = 100, 109
+NO_SURFACE = 255
+SINGLE_PASCALS = 100
+
+SUCCESSIVE_REFERENCES, SAME_REFERENCE = 1, 2
+"""Code table 4.11: what differs between the fields that a statistic is made of."""
+
+
+def product_2(field: Field) -> Product:
+    """Return what a field of edition 2 is.
+
+    Raises UnsupportedFeatureError for an unknown product definition template or unit of time,
+    CorruptFileError for a short section or a time that does not exist.
+    """
+    section_1, section_4 = field.section_1, field.section_4
+    number, template = unpack_from(">HH", section_4, 5)
+    places = layout_of(template)
+    if places is None or "typeOfFirstFixedSurface" not in places and template not in (31, 30, 32):
+        raise UnsupportedFeatureError(
+            f"product definition template 4.{template}", at=field.message
+        )
+    needed = max(at + size for at, size, _ in places.values())
+    if len(section_4) < min(needed, 9 + 2):
+        raise CorruptFileError(f"section 4 of {len(section_4)} octets", at=field.message)
+    time = _reference(section_1[12:19])
+    at_time = places["forecastTime"][0] if "forecastTime" in places else None
+    steady = section_4
+    end = places.get("yearOfEndOfOverallTimeInterval")
+    if end is not None:
+        steady = steady[: end[0]] + bytes(7) + steady[end[0] + 7 :]
+    if at_time is not None:
+        steady = steady[:at_time] + bytes(4) + steady[at_time + 4 :]
+    meaning = _meaning(
+        field.discipline, section_1[5:11], section_1[19:21], field.section_2[5:7], steady, number
+    )
+    step, span = _step(section_4, places, time)
+    return Product(meaning, time, step, span)
+
+
+@lru_cache(maxsize=4096)
+def _reference(octets: bytes) -> int:
+    year, *rest = unpack_from(">HBBBBB", octets)
+    return instant(year, *rest)
+
+
+@lru_cache(maxsize=65536)
+def _meaning(
+    discipline: int, origin: bytes, status: bytes, mars: bytes, section_4: bytes, nv: int
+) -> Meaning:
+    """Return the meaning of section 4 with its times set to zero.
+
+    `origin` is octets 6 to 11 of section 1, `status` octets 20 and 21.
+    """
+    centre, sub_centre, version, local_version = unpack_from(">HHBB", origin)
+    (template,) = unpack_from(">H", section_4, 7)
+    places = layout_of(template)
+    assert places is not None
+    known = tables(2)
+    abbreviation, centre_name = known.part("centres").get(str(centre), [str(centre), UNKNOWN])
+    ecmwf = ECMWF in (centre, sub_centre)
+    mars_class = int.from_bytes(mars, "big") if ecmwf and len(mars) == 2 else None
+    dataset = DATASETS.get(status[0])
+    if dataset is None and mars_class is not None:
+        dataset = CLASSES.get(mars_class)
+    local = dataset if dataset is not None else abbreviation
+    values: dict[str, Any] = {
+        "discipline": discipline,
+        "tablesVersion": version,
+        "localTablesVersion": local_version,
+        "productionStatusOfProcessedData": status[0],
+        "marsClass": mars_class,
+        "is_chemical": int(template in CHEMICAL),
+        "is_chemical_srcsink": int(template in CHEMICAL_SOURCE),
+        "is_aerosol": int(template in AEROSOL),
+        "is_aerosol_optical": int(template in AEROSOL_OPTICAL),
+        "NV": nv,
+    }
+    value = _lookup(section_4, places, values)
+    values["genVertHeightCoords"] = int(value("typeOfFirstFixedSurface") == 150)
+    old = _is_old(known.concept("switch", [local], value), local, sub_centre, version)
+    values["stepType"] = step_type = _step_type(value, old)
+    top, bottom, pascals = _levels(value)
+    values["pressureUnits"] = "Pa" if pascals else "hPa"
+    type_of_level = known.concept("levels", [local], value)
+    split = mars_class in SPLIT_CLASSES and not old and version > LAST_OLD_TABLES
+    suffix = ".lte33" if old else ".chemsplit" if split else ""
+    lists = [f"{local}{suffix}", f"ecmf{suffix}", "ecmf.legacy"]
+    code = ".".join(str(value(key)) for key in ("discipline", "parameterCategory", "parameterNumber"))
+    parameter = known.parameter(lists, code, value)
+    cf_name = known.concept("cfName", [local, "ecmf"], value)
+    variable = known.concept("cfVarName", [local], value)
+    if variable is None:
+        variable = cf_variable_name(parameter.short_name, parameter.param_id)
+    return Meaning(
+        edition=2,
+        parameter=parameter,
+        code=code,
+        cf_name=cf_name if cf_name is not None else UNKNOWN,
+        variable=variable if variable != UNKNOWN else f"unknown_{code.replace('.', '_')}",
+        type_of_level=type_of_level if type_of_level is not None else UNKNOWN,
+        level=top,
+        bottom=bottom,
+        number=value("perturbationNumber"),
+        total_number=value("numberOfForecastsInEnsemble"),
+        kind=_kind(value),
+        step_type=step_type,
+        process=value("typeOfGeneratingProcess"),
+        centre=abbreviation,
+        centre_name=centre_name,
+        sub_centre=sub_centre,
+    )
+
+
+def _lookup(
+    section: bytes, places: Mapping[str, tuple[int, int, int]], values: Mapping[str, Any]
+) -> Lookup:
+    """Return the function that gives a key's value, None where it is missing or not there."""
+
+    def value(key: str) -> Any:
+        if key in values:
+            return values[key]
+        place = places.get(key)
+        if place is None:
+            return None
+        at, size, sign = place
+        octets = section[at : at + size]
+        number = int.from_bytes(octets, "big")
+        if len(octets) < size:
+            return None
+        most = (1 << (8 * size)) - 1
+        if number == most and key.startswith(("scale", "perturb", "numberOf")):
+            return None
+        top = (most >> 1) + 1
+        return top - number if sign and number & top else number
+
+    return value
+
+
+def _is_old(switch: str | None, local: str, sub_centre: int, version: int) -> bool:
+    """Say whether names are those of before table version 34, which ECMWF's data may need."""
+    if switch in ("0", "1"):
+        return switch == "0"
+    by_version = local in BY_TABLES_VERSION or sub_centre == ECMWF
+    return by_version and version <= LAST_OLD_TABLES
+
+
+def _step_type(value: Lookup, old: bool) -> str:
+    ranges = value("numberOfTimeRanges")
+    if ranges is None:
+        return INSTANT
+    if ranges not in (1, 2):
+        return "multiple_steps"
+    process = value("typeOfStatisticalProcessing")
+    if old and process == 0 and value("typeOfTimeIncrement") == 1:
+        return "avgd"
+    return STEP_TYPES.get(process, f"statistic_{process}")
+
+
+def _levels(value: Lookup) -> tuple[float, float, bool]:
+    """Return the level (the top of a layer), its bottom, and whether pressures are in Pa."""
+    first, second = value("typeOfFirstFixedSurface"), value("typeOfSecondFixedSurface")
+    top = _scaled(value, "FirstFixedSurface")
+    bottom = _scaled(value, "SecondFixedSurface") if second != NO_SURFACE else top
+    pascals = first == PRESSURE and 0 < top < SINGLE_PASCALS
+    top, bottom = _in_units(first, top, pascals), _in_units(second, bottom, pascals)
+    if second == NO_SURFACE:
+        bottom = top
+    if first == second and first in BOTTOM_COUNTS:
+        top = bottom
+    return top, bottom, pascals
+
+
+def _in_units(kind: int, level: float, pascals: bool) -> float:
+    if kind == PRESSURE and not pascals:
+        return level / 100
+    return level * 1e9 if kind == POTENTIAL_VORTICITY else level
+
+
+def _scaled(value: Lookup, which: str) -> float:
+    number, factor = value(f"scaledValueOf{which}"), value(f"scaleFactorOf{which}")
+    if number is None:
+        return 0.0
+    return number / 10**factor if factor else float(number)
+
+
+def _kind(value: Lookup) -> str:
+    derived, probability = value("derivedForecast"), value("probabilityType")
+    if derived is not None:
+        return DERIVED.get(derived, f"derived_{derived}")
+    if probability is not None:
+        limits = [f"{_scaled(value, f'{which}Limit'):g}" for which in ("Lower", "Upper")]
+        return "prob_" + PROBABILITY.get(probability, f"{probability}_{{0}}_{{1}}").format(*limits)
+    percentile = value("percentileValue")
+    if percentile is not None:
+        return f"p{percentile}"
+    quantile = value("quantileValue")
+    return f"q{quantile}of{value('totalNumberOfQuantiles')}" if quantile is not None else ""
+
+
+def _step(
+    section: bytes, places: Mapping[str, tuple[int, int, int]], time: int
+) -> tuple[int, int]:
+    """Return the step and the length of the interval, both in seconds."""
+    value = _lookup(section, places, {})
+    count, unit = value("forecastTime"), value("indicatorOfUnitForForecastTime")
+    if unit is None:
+        unit = value("indicatorOfUnitOfTimeRange")
+    start = duration(count, unit, time) if count else 0
+    ranges = value("numberOfTimeRanges")
+    if ranges is None:
+        return start, 0
+    for at in range(places["typeOfStatisticalProcessing"][0], len(section) - 11, 12)[:ranges]:
+        increment, length_unit, length = unpack_from(">BBI", section, at + 1)
+        if increment == SAME_REFERENCE or ranges == 1 and increment != SUCCESSIVE_REFERENCES:
+            span = duration(length, length_unit, time + start) if length else 0
+            return start + span, span
+    return start, 0

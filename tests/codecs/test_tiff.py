@@ -1,0 +1,174 @@
+"""The TIFF codec: its two twins, what it refuses, and streams that try to be larger than a chunk."""
+
+from __future__ import annotations
+
+import json
+import lzma
+import struct
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numcodecs
+import numpy as np
+import pytest
+
+imagecodecs = pytest.importorskip("imagecodecs")
+
+from virtualizarr.codecs.tiff import Tiff, TiffCodec, TiffNumcodec  # noqa: E402
+from virtualizarr.errors import (  # noqa: E402
+    CorruptFileError,
+    UnsupportedFeatureError,
+    VirtualizeError,
+)
+
+ROWS, COLUMNS = 16, 24
+NBYTES = ROWS * COLUMNS * 2
+
+
+def codec(**changes: Any) -> Tiff:
+    settings = {"shape": [ROWS, COLUMNS, 1], "sample": "uint16", "compression": "deflate"}
+    return Tiff.from_configuration({**settings, **changes})
+
+
+def decode(one: Tiff, data: bytes) -> Any:
+    found = one.decode(np.frombuffer(data, np.uint8), one.nbytes)
+    assert found.size == one.nbytes
+    return found
+
+
+@pytest.fixture
+def values() -> Any:
+    return np.arange(ROWS * COLUMNS, dtype="<u2").reshape(ROWS, COLUMNS) * 7
+
+
+def test_configuration_comes_back(values: Any) -> None:
+    one = codec(edge=[3, 0], predictor=2, bits=[], endian="big", band_first=True)
+    assert Tiff.from_configuration(json.loads(json.dumps(one.configuration()))) == one
+    assert TiffCodec.from_dict(TiffCodec(one).to_dict()).foreign == one
+    assert numcodecs.get_codec(TiffNumcodec(**one.configuration()).get_config()).foreign == one
+    assert "fill_order" not in one.configuration()
+
+
+def test_a_short_last_strip_is_padded_and_no_other(values: Any) -> None:
+    stored = zlib.compress(values[:5].tobytes())
+    found = decode(codec(edge=[5, 0]), stored).view("<u2").reshape(ROWS, COLUMNS)
+    np.testing.assert_array_equal(found[:5], values[:5])
+    assert not found[5:].any()
+    for edge in ([0, 0], [4, 0], [6, 0]):
+        with pytest.raises(CorruptFileError, match="rows"):
+            decode(codec(edge=edge), stored)
+
+
+def test_bits_in_reverse_order(values: Any) -> None:
+    stored = np.packbits(np.unpackbits(values.reshape(-1, 1).view("u1"), axis=1)[:, ::-1], axis=1)
+    raw = imagecodecs.bitorder_decode(values.tobytes())
+    found = decode(codec(compression="none", fill_order=2), bytes(raw))
+    np.testing.assert_array_equal(found.view("<u2"), values.ravel())
+    assert stored.size == NBYTES * 8 // 8
+
+
+def test_rgb565() -> None:
+    words = np.array([[0xFFFF, 0x0000, 0xF800, 0x07E0]], "<u2")
+    one = Tiff((1, 4, 3), "uint8", bits=(5, 6, 5))
+    found = decode(one, words.tobytes()).reshape(4, 3)
+    assert found.tolist() == [[255, 255, 255], [0, 0, 0], [255, 0, 0], [0, 255, 0]]
+
+
+@pytest.mark.parametrize("bits", [2, 5, 12, 13, 24, 31, 33, 47, 63])
+def test_signed_and_unsigned_samples_of_any_width(bits: int) -> None:
+    random = np.random.default_rng(bits)
+    flags = random.integers(0, 2, (3, 5, bits))
+    row = np.concatenate([flags.reshape(3, -1), np.zeros((3, -5 * bits % 8), int)], axis=1)
+    stored = np.packbits(row.astype(np.uint8), axis=1).tobytes()
+    unsigned = [[int("".join(map(str, flag)), 2) for flag in line] for line in flags.tolist()]
+    signed = [[n - (1 << bits) if n >> (bits - 1) else n for n in line] for line in unsigned]
+    for kind, expected in (("uint", unsigned), ("int", signed)):
+        one = Tiff((3, 5, 1), f"{kind}{bits}")
+        assert decode(one, stored).view(one.stored.dtype).reshape(3, 5).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"shape": [0, 4, 1]},
+        {"shape": [4, 4]},
+        {"shape": [1 << 31, 1 << 31, 9]},
+        {"edge": [99, 0]},
+        {"endian": "middle"},
+        {"fill_order": 3},
+        {"unknown": 1},
+        {"sample": None, "shape": None},
+    ],
+)
+def test_bad_configurations(changes: dict[str, Any]) -> None:
+    with pytest.raises(VirtualizeError):
+        codec(**changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"compression": "jbig"}, {"predictor": 4}, {"sample": "uint65"}, {"sample": "float12"}],
+)
+def test_what_is_not_read_is_named(changes: dict[str, Any]) -> None:
+    with pytest.raises(UnsupportedFeatureError, match=str(next(iter(changes.values())))):
+        codec(**changes)
+
+
+BOMB = 1 << 28
+
+
+def bombs() -> dict[str, bytes]:
+    """Return streams that declare, or hold, far more than a chunk of 768 bytes."""
+    zeros = bytes(BOMB)
+    jpeg = bytearray(imagecodecs.jpeg8_encode(np.zeros((16, 24), "u1")))
+    at = jpeg.index(b"\xff\xc0")
+    jpeg[at + 5 : at + 9] = struct.pack(">HH", 60000, 60000)
+    return {
+        "deflate": zlib.compress(zeros, 9),
+        "lzma": lzma.compress(zeros, preset=1),
+        "zstd": imagecodecs.zstd_encode(zeros),
+        "lzw": imagecodecs.lzw_encode(bytes(1 << 24)),
+        "packbits": imagecodecs.packbits_encode(bytes(1 << 24)),
+        "jpeg": bytes(jpeg),
+        "jpeg2000": imagecodecs.jpeg2k_encode(np.zeros((9000, 9000), "u1")),
+        "png": imagecodecs.png_encode(np.zeros((9000, 9000), "u1")),
+        "webp": imagecodecs.webp_encode(np.zeros((9000, 9000, 3), "u1")),
+        "jpegxl": imagecodecs.jpegxl_encode(np.zeros((9000, 9000), "u1")),
+        "lerc": imagecodecs.lerc_encode(np.zeros((9000, 9000), "u1")),
+        "lerc_deflate": zlib.compress(imagecodecs.lerc_encode(np.zeros((9000, 9000), "u1"))),
+    }
+
+
+PROGRAM = """
+import json, resource, sys, pathlib
+import imagecodecs, numpy as np
+from virtualizarr.codecs.tiff import Tiff
+from virtualizarr.errors import CorruptFileError
+imagecodecs.jpegxl_decode(imagecodecs.jpegxl_encode(np.zeros((9, 9), "u1")))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+name = pathlib.Path(sys.argv[1])
+data = np.fromfile(name, np.uint8)
+size = before
+codec = Tiff((16, 24, 3 if name.name == "webp" else 1), "uint8", compression=name.name)
+try:
+    outcome = codec.decode(data, codec.nbytes).size
+except CorruptFileError:
+    outcome = "CorruptFileError"
+print(json.dumps([outcome, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before]))
+"""
+
+
+def test_bombs(tmp_path: Path) -> None:
+    for name, data in bombs().items():
+        place = tmp_path / name
+        place.write_bytes(data)
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM, str(place)], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{name}: {done.stderr[-800:]}"
+        outcome, grown = json.loads(done.stdout)
+        assert outcome in ("CorruptFileError", ROWS * COLUMNS), name
+        assert grown < 48 * 1024 + len(data) // 1024, f"{name}: {grown} kB"
