@@ -27,7 +27,7 @@ from virtualizarr.source.open import Registry
 from virtualizarr.source.policy import AllowedLocations
 from virtualizarr.store import ManifestStore
 
-REFERENCE_FORMATS = frozenset({"kerchunk", "kerchunk-parquet", "icechunk"})
+REFERENCE_FORMATS = frozenset({"kerchunk", "kerchunk_parquet", "icechunk"})
 """Parsers of stores that hold references to other files; these open readable."""
 
 MIXED_FORMATS = frozenset({"zarr"})

@@ -89,7 +89,9 @@ def example(path: Path, seed: int = 0, cells: int = 40) -> tuple[ManifestGroup, 
     )
     locations = tuple(Location(normalize_url(file)) for file in files)
     manifest = ChunkManifest.from_columns(locations, code, offset, length, inline.tobytes())
-    scalar = ArrayMetadata.create(shape=(), dtype=np.dtype("<i4"), chunk_shape=())
+    scalar = ArrayMetadata.create(
+        shape=(), dtype=np.dtype("<i4"), chunk_shape=(), dimension_names=()
+    )
     group = ManifestGroup(
         {
             "v": ManifestArray(metadata, manifest),

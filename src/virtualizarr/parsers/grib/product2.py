@@ -96,7 +96,7 @@ def product_2(field: Field) -> Product:
     if at_time is not None:
         steady = steady[:at_time] + bytes(4) + steady[at_time + 4 :]
     meaning = _meaning(
-        field.discipline, section_1[5:11], section_1[19:21], field.section_2[5:7], steady, number
+        field.discipline, section_1[5:11], section_1[19:21], field.section_2[7:9], steady, number
     )
     step, span = _step(section_4, places, time)
     return Product(meaning, time, step, span)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from virtualizarr.errors import CorruptFileError
 from virtualizarr.parsers.hdf5.decode_checksum import check_lookup3
@@ -200,23 +199,25 @@ def decode_indirect_block(
     check_lookup3(buffer, "fractal heap indirect block", block.address)
     at = 5 + sizes.offset + heap.offset_size
     where = block.offset
+    nowhere = bytes([255]) * sizes.offset
+    direct_rows = heap.max_direct_rows
     children = []
     for row in range(block.rows):
         span = heap.row_block_size(row)
-        direct = row < heap.max_direct_rows
+        direct = row < direct_rows
         rows = 0 if direct else heap.child_rows(span)
         if not direct and rows < 1:
             raise CorruptFileError("fractal heap with an indirect block of no row")
+        stored = span if direct else indirect_block_size(heap, rows, sizes)
+        mask = 0
         for _ in range(heap.table_width):
-            child = address(buffer, at, sizes)
+            here = at
             at += sizes.offset
             if direct and heap.filters:
                 stored, mask = unsigned(buffer, at, sizes.length), u32(buffer, at + sizes.length)[0]
                 at += sizes.length + 4
-            else:
-                stored, mask = span, 0
-            if child is not None:
-                stored = stored if direct else indirect_block_size(heap, rows, sizes)
+            if buffer[here : here + sizes.offset] != nowhere:
+                child = unsigned(buffer, here, sizes.offset) + sizes.base
                 children.append(HeapBlock(where, span, child, stored, mask, rows))
             where += span
     return children
@@ -229,13 +230,6 @@ def check_direct_block(content: bytes, heap: FractalHeap, block: HeapBlock, size
     if heap.direct_blocks_checksummed and len(content) >= at + 4:
         rest = content[:at] + bytes(4) + content[at + 4 :] + content[at : at + 4]
         check_lookup3(rest, "fractal heap direct block", block.address)
-
-
-class ManagedID(NamedTuple):
-    """Of an object in a direct block."""
-
-    offset: int
-    length: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,21 +250,14 @@ class TinyID:
     data: bytes
 
 
-def decode_heap_id(raw: bytes, heap: FractalHeap, sizes: Sizes) -> ManagedID | HugeID | TinyID:
-    """Decode the ID of an object in a fractal heap (III.G, Fractal Heap ID)."""
-    kind = raw[0] if raw else 0xFF
-    if kind & 0xF0 == 0:
-        middle = 1 + heap.offset_size
-        end = middle + heap.length_size
-        if end > len(raw):
-            raise CorruptFileError("a fractal heap ID is cut off", at=heap.address)
-        offset, length = raw[1:middle], raw[middle:end]
-        return _new(ManagedID, (_integer(offset, "little"), _integer(length, "little")))
-    return _unmanaged(raw, heap, sizes)
+def is_managed(raw: bytes) -> bool:
+    """Say whether this is the ID of an object in a direct block (III.G, Fractal Heap ID)."""
+    return raw[:1] != b"" and not raw[0] & 0xF0
 
 
 @bounded
-def _unmanaged(raw: bytes, heap: FractalHeap, sizes: Sizes) -> HugeID | TinyID:
+def decode_unmanaged_id(raw: bytes, heap: FractalHeap, sizes: Sizes) -> HugeID | TinyID:
+    """Decode the ID of an object that is in no direct block of a fractal heap."""
     kind = raw[0] >> 4
     if kind == 2:
         if heap.id_length - 1 > 17:
@@ -299,7 +286,3 @@ def decode_huge_record(record: bytes, filtered: bool, sizes: Sizes) -> HugeID:
     """Decode a version 2 B-tree record of type 1 or 2: an indirectly accessed huge object."""
     size = sizes.offset + sizes.length + (4 + sizes.length if filtered else 0)
     return _huge(record, 0, filtered, sizes, unsigned(record, size, sizes.length))
-
-
-_new = tuple.__new__  # a named tuple, in a third of the time
-_integer = int.from_bytes

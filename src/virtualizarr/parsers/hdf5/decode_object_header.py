@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
@@ -64,7 +65,8 @@ class ObjectHeader:
 
     address: int
     version: int
-    messages: tuple[Message, ...]
+    messages: Sequence[Message]
+    types: frozenset[int]  # of the messages
     attribute_order_tracked: bool = False
 
 
@@ -106,17 +108,16 @@ def decode_messages_v1(
     here, end = 0, len(block)
     while here + 8 <= end:
         kind, size, flags = _V1(block, here)
-        here += 8
-        stop = here + size
-        if stop > end:
+        body = here + 8
+        here = body + size
+        if here > end:
             raise CorruptFileError(
-                f"header message of type {kind:#x} and {size} bytes passes its block", at=at + here
+                f"header message of type {kind:#x} and {size} bytes passes its block", at=at + body
             )
         if kind == 0x10:
-            continuations.append(_continuation(block[here:stop], at + here, sizes))
+            continuations.append(_continuation(block[body:here], at + body, sizes))
         elif kind:
-            messages.append(_new(Message, (kind, flags, block[here:stop], at + here, 0)))
-        here = stop
+            messages.append(_new(Message, (kind, flags, block[body:here], at + body, 0)))
     return messages, continuations
 
 

@@ -134,12 +134,16 @@ def _number_decoder(dtype: np.dtype[Any], dataspace: Dataspace) -> Decoder:
 
 def _string_decoder(datatype: String) -> Decoder:
     size, padding = datatype.size, datatype.padding
+    terminated = padding is Padding.NULL_TERMINATE
 
     def decode(raw: bytes, heaps: HeapObjects) -> str:
         del heaps
         if size > len(raw):
             raise CorruptFileError(f"a value of {size} bytes in {len(raw)}")
-        return _string(raw[:size], padding)
+        if not terminated:
+            return _string(raw[:size], padding)
+        end = raw.find(b"\0", 0, size)
+        return raw[: size if end < 0 else end].decode("utf-8", "surrogateescape")
 
     return decode
 

@@ -155,15 +155,15 @@ def _take(superblock: Superblock, partial: _Partial, start: int, block: bytes) -
 def _finished(partial: _Partial) -> ObjectHeader | VirtualizeError:
     if partial.error is not None:
         return partial.error
-    for message in partial.messages:
-        if message.flags & FAIL_IF_UNKNOWN and message.type not in KNOWN_TYPES:
-            return CorruptFileError(
-                f"header message type {message.type:#x} is unknown and must be understood",
-                at=message.at,
-            )
+    types = frozenset([message[0] for message in partial.messages])
+    if not types <= KNOWN_TYPES:
+        for message in partial.messages:
+            if message.flags & FAIL_IF_UNKNOWN and message.type not in KNOWN_TYPES:
+                return CorruptFileError(
+                    f"header message type {message.type:#x} is unknown and must be understood",
+                    at=message.at,
+                )
+    prefix = partial.prefix
     return ObjectHeader(
-        partial.address,
-        partial.prefix.version,
-        tuple(partial.messages),
-        partial.prefix.has_creation_order,
+        partial.address, prefix.version, partial.messages, types, prefix.has_creation_order
     )

@@ -33,12 +33,16 @@ class Found:
     path: str
     address: int
     header: ObjectHeader
-    types: frozenset[int]  # of its messages
     links: dict[str, Link] = field(default_factory=dict)
     attributes: list[Message] = field(default_factory=list)
     attributes_unordered: bool = False  # they come in the order of a hash
     external_files: tuple[ExternalFile, ...] = ()
     error: VirtualizeError | None = None
+
+    @property
+    def types(self) -> frozenset[int]:
+        """The types of its header messages."""
+        return self.header.types
 
     @property
     def is_group(self) -> bool:
@@ -80,10 +84,9 @@ def read_found(
 
 def _found(path: str, address: int, header: ObjectHeader | VirtualizeError) -> Found:
     if isinstance(header, VirtualizeError):
-        empty = ObjectHeader(address, 0, ())
-        return Found(path, address, empty, frozenset(), error=header.located(node=path))
-    types = frozenset([message[0] for message in header.messages])
-    return Found(path, address, header, types)
+        empty = ObjectHeader(address, 0, (), frozenset())
+        return Found(path, address, empty, error=header.located(node=path))
+    return Found(path, address, header)
 
 
 def _take_compact_attributes(each: Found) -> None:

@@ -18,7 +18,7 @@ from virtualizarr.errors import CorruptFileError, MissingDependencyError
 MAX_DECODED = 256 * 1024 * 1024
 DECODED_PER_BYTE = 64
 MAX_ROWS = 2**20
-ROWS_PER_BYTE = 1024
+ROWS_PER_BYTE = 256
 _BASE64 = b"base64:"
 _COLUMNS = ("path", "offset", "size", "raw")
 
@@ -49,11 +49,12 @@ def decode_partition(content: bytes | memoryview, record_size: int) -> Partition
     """
     pa, pq = _pyarrow()
     try:
-        file = pq.ParquetFile(pa.BufferReader(content), read_dictionary=["path"])
-        _check_size(file.metadata, len(content), record_size)
-        wanted = [name for name in _COLUMNS if name in file.schema_arrow.names]
-        table = file.read(columns=wanted, use_threads=False)
-        return _decoded(pa, table)
+        metadata = pq.read_metadata(pa.BufferReader(content))
+        _check_size(metadata, len(content), record_size)
+        wanted = _wanted(metadata.schema.names)
+        coded = ["path"] if "path" in wanted else None
+        file = pq.ParquetFile(pa.BufferReader(content), metadata=metadata, read_dictionary=coded)
+        return _decoded(pa, file.read(columns=wanted, use_threads=False))
     except (pa.ArrowException, OSError, OverflowError, UnicodeDecodeError) as error:
         if isinstance(error, CorruptFileError):
             raise
@@ -93,11 +94,19 @@ def _check_size(metadata: Any, nbytes: int, record_size: int) -> None:
         )
 
 
+def _wanted(names: Sequence[str]) -> list[str]:
+    """Return which of the columns we know a file has."""
+    wanted = [name for name in _COLUMNS if name in names]
+    if "path" not in wanted and "raw" not in wanted:
+        raise CorruptFileError(f"the file has the columns {names}, none of them 'path' or 'raw'")
+    if any(names.count(name) > 1 for name in wanted):
+        raise CorruptFileError(f"two columns of the file have one name: {names}")
+    return wanted
+
+
 def _decoded(pa: Any, table: Any) -> Partition:
     rows = table.num_rows
     names = table.column_names
-    if "path" not in names and "raw" not in names:
-        raise CorruptFileError(f"the file has the columns {names}, none of them 'path' or 'raw'")
     paths, code = _coded(pa, table) if "path" in names else ([], np.full(rows, -1, np.int64))
     offset = _whole_numbers(pa, table, "offset")
     size = _whole_numbers(pa, table, "size")

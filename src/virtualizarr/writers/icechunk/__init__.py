@@ -17,6 +17,7 @@ from uuid import uuid4
 from virtualizarr.model import ManifestGroup
 from virtualizarr.model.append import AppendPlan, plan_append, plan_region, region_of
 from virtualizarr.store.nodes import Tree
+from virtualizarr.store.secrets import refuse_secrets
 from virtualizarr.writers.icechunk.existing import existing_group
 from virtualizarr.writers.icechunk.importing import import_icechunk, translated
 from virtualizarr.writers.icechunk.nodes import Putter, Work, put_documents, put_placements
@@ -75,6 +76,7 @@ def write(
     where Icechunk fails or another writer has committed meanwhile, MissingDependencyError,
     ValueError for arguments that contradict one another.
     """
+    refuse_secrets(group)
     icechunk = import_icechunk()
     job = _Job(
         group,

@@ -24,7 +24,7 @@ from virtualizarr.model import (
 from virtualizarr.model.cf_fill import decode_cf_fill
 from virtualizarr.model.columns import narrowed
 from virtualizarr.source.background import REQUESTS
-from virtualizarr.writers.icechunk.nodes import DOCUMENT, get_value
+from virtualizarr.writers.icechunk.nodes import DOCUMENT, MAX_IN_FLIGHT, get_value
 
 if TYPE_CHECKING:
     from icechunk import IcechunkStore
@@ -84,13 +84,17 @@ async def _names(store: IcechunkStore, path: str) -> list[str]:
 
 def _manifest(store: IcechunkStore, path: str, metadata: ArrayMetadata) -> ChunkManifest:
     """Read the references of one array. Small native chunks are read too and become inline."""
-    grid = metadata.grid_shape
+    return REQUESTS.run(_read_manifest(store, path, metadata.grid_shape))
+
+
+async def _read_manifest(store: IcechunkStore, path: str, grid: tuple[int, ...]) -> ChunkManifest:
     location = np.full(grid, MISSING, np.uint32)
     offset, length = np.zeros(grid, np.uint64), np.zeros(grid, np.uint64)
     codes: dict[str, int] = {}
     inline: list[bytes] = []
     at = 0
-    for cells, kinds, urls, offsets, lengths, inlined in REQUESTS.run(_batches(store, path)):
+    batches = store.array_chunk_iterator(path)
+    async for cells, kinds, urls, offsets, lengths, inlined in batches:
         if (cells >= np.array(grid, np.uint64)).any():
             raise CorruptFileError(f"a chunk lies outside the chunk grid of {grid}", node=path)
         where = tuple(cells.T.astype(np.int64))
@@ -101,7 +105,7 @@ def _manifest(store: IcechunkStore, path: str, metadata: ArrayMetadata) -> Chunk
         offset[where], length[where] = offsets, lengths
         held = dict(inlined)
         if int(lengths[kinds == NATIVE].sum()) <= SMALL:
-            held.update(_native(store, path, cells, np.flatnonzero(kinds == NATIVE)))
+            held.update(await _native(store, path, cells, np.flatnonzero(kinds == NATIVE)))
         for row, data in held.items():
             cell = tuple(cells[row].tolist())
             location[cell], offset[cell], length[cell] = INLINE, at, len(data)
@@ -114,10 +118,6 @@ def _manifest(store: IcechunkStore, path: str, metadata: ArrayMetadata) -> Chunk
     return manifest.compacted()
 
 
-async def _batches(store: IcechunkStore, path: str) -> list[Any]:
-    return [batch async for batch in store.array_chunk_iterator(path)]
-
-
 def _names_of(kinds: npt.NDArray[np.uint8], urls: Sequence[str]) -> Sequence[str]:
     if (kinds == VIRTUAL).all():
         return urls
@@ -125,14 +125,18 @@ def _names_of(kinds: npt.NDArray[np.uint8], urls: Sequence[str]) -> Sequence[str
     return [f"{NATIVE_URL}{url}" if own else url for own, url in zip(native, urls, strict=True)]
 
 
-def _native(
+async def _native(
     store: IcechunkStore, path: str, cells: npt.NDArray[np.uint32], rows: npt.NDArray[np.int64]
 ) -> dict[int, bytes]:
+    """Read native chunks, some at a time; return their bytes by row."""
+    prototype = default_buffer_prototype()
     keys = ["/".join([path, "c", *map(str, cell)]) for cell in cells[rows].tolist()]
-
-    async def get_all() -> list[Any]:
-        prototype = default_buffer_prototype()
-        return await asyncio.gather(*(store.get(key, prototype) for key in keys))
-
-    found = REQUESTS.run(get_all())
-    return {row: data.to_bytes() for row, data in zip(rows.tolist(), found, strict=True)}
+    found: list[bytes] = []
+    for at in range(0, len(keys), MAX_IN_FLIGHT):
+        part = keys[at : at + MAX_IN_FLIGHT]
+        values = await asyncio.gather(*(store.get(key, prototype) for key in part))
+        for key, value in zip(part, values, strict=True):
+            if value is None:
+                raise CorruptFileError("a chunk that is listed is not there", node=key)
+            found.append(value.to_bytes())
+    return dict(zip(rows.tolist(), found, strict=True))

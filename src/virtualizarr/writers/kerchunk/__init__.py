@@ -14,6 +14,7 @@ from virtualizarr.errors import UnsupportedFeatureError
 from virtualizarr.model import ManifestGroup
 from virtualizarr.source.open import Registry
 from virtualizarr.source.sink import write_bytes
+from virtualizarr.store.secrets import refuse_secrets
 from virtualizarr.writers.kerchunk.directory import open_target
 from virtualizarr.writers.kerchunk.entries import Block
 from virtualizarr.writers.kerchunk.parquet import Layout, parquet_files
@@ -74,6 +75,7 @@ def write(
     what can; `SourceError` where the target cannot be written, or for Parquet holds something
     else; MissingDependencyError for Parquet without pyarrow; ValueError for wrong arguments.
     """
+    refuse_secrets(group)
     chosen = format if format is not None else _format_for(target)
     if zarr_format not in (2, 3):
         raise ValueError(f"zarr_format is {zarr_format!r}, not 2 or 3")

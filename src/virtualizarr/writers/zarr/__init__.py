@@ -30,6 +30,7 @@ from virtualizarr.store.chunk_manifest import (
 )
 from virtualizarr.store.documents import consolidated_document, dumps
 from virtualizarr.store.nodes import DOCUMENT, Tree, subtree
+from virtualizarr.store.secrets import refuse_secrets
 from virtualizarr.writers.zarr.json_text import manifest_text
 from virtualizarr.writers.zarr.parquet import has_pyarrow, manifest_parquet
 from virtualizarr.writers.zarr.paths import Paths, object_keys
@@ -62,6 +63,7 @@ def write(
     """
     if mode not in ("w-", "w"):
         raise ValueError(f"mode is {mode!r}, not 'w-' or 'w'")
+    refuse_secrets(group)
     url = normalize_url(target).rstrip("/")
     sink = open_tree(target, registry, storage_options)
     is_taken = _check_target(sink, redact(url), mode)

@@ -149,9 +149,11 @@ def _contiguous(
 
 def _one_chunk(file: OpenFile, address: int, size: int, rank: int) -> ChunkManifest:
     grid = (1,) * rank
-    length = np.full(grid, size, np.uint32 if size < 2**32 else np.uint64)
-    offset = np.full(grid, address, np.uint64)
-    return ChunkManifest.from_columns((file.location,), _all_in_one_file(grid), offset, length)
+    length = np.array(size, np.uint32) if size < 2**32 else np.array(size, np.uint64)
+    offset = np.array(address, np.uint64)
+    return ChunkManifest.from_columns(
+        (file.location,), _all_in_one_file(grid), offset.reshape(grid), length.reshape(grid)
+    )
 
 
 def chunked_data(dataset: Dataset, layout: ChunkedLayout) -> ChunkedData:

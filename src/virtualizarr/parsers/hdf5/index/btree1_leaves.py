@@ -57,8 +57,8 @@ class _Table:
 def by_node_size(storages: Mapping[int, ChunkedStorage], file_size: int) -> list[list[int]]:
     """Group the datasets of one file, by their keys, whose trees `read_leaves` can read together.
 
-    Left out are those that must be read alone: without another of their rank, cut by the end of
-    the file, or in nodes that must overlap.
+    Left out are those that must be read alone: cut by the end of the file, or in nodes that must
+    overlap.
     """
     ranks: dict[int, list[int]] = {}
     for key, each in storages.items():
@@ -67,7 +67,7 @@ def by_node_size(storages: Mapping[int, ChunkedStorage], file_size: int) -> list
     for alike in ranks.values():
         size = node_format(storages[alike[0]]).size
         whole = [key for key in alike if storages[key].address + size <= file_size]
-        if len(whole) > 1 and len(whole) * size <= file_size:
+        if whole and len(whole) * size <= file_size:
             groups.append(whole)
     return groups
 

@@ -1,0 +1,229 @@
+"""Hypercubes to the virtual Zarr model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from virtualizarr.errors import UnsupportedFeatureError, VirtualizeError
+from virtualizarr.model import (
+    ArrayMetadata,
+    ChunkManifest,
+    Location,
+    ManifestArray,
+    ManifestGroup,
+)
+from virtualizarr.parsers.grib.axes import (
+    level_array,
+    number_array,
+    step_array,
+    time_array,
+    valid_time_array,
+)
+from virtualizarr.parsers.grib.concepts import UNKNOWN
+from virtualizarr.parsers.grib.cubes import Axes, Cube, Item, axes_of, cubes_of, has_level_axis
+from virtualizarr.parsers.grib.geometry import Geometry
+from virtualizarr.parsers.grib.product import Meaning
+
+CODEC = "virtualizarr.grib"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How groups are made: see the parser's options of the same names."""
+
+    dtype: str
+    squeeze: bool
+    location: Location
+    skipped: list[str] | None = field(default=None)
+
+
+def to_group(items: Sequence[Item], geometry: Geometry, rules: Rules) -> ManifestGroup:
+    """Return the variables of fields on one grid, with their coordinates."""
+    cubes = cubes_of(items, rules.skipped)
+    axes = axes_of(cubes)
+    ensemble = axes.numbers is not None and (
+        len(axes.numbers) > 1
+        or any((item.product.meaning.total_number or 0) > 1 for item in items)
+    )
+    layout = _Layout(axes, geometry, rules, ensemble)
+    arrays: dict[str, ManifestArray] = dict(layout.coordinates())
+    for cube in cubes:
+        if cube.name in arrays:
+            raise UnsupportedFeatureError(
+                f"a variable has the name of the coordinate {cube.name!r}", node=cube.name
+            )
+        arrays[cube.name] = layout.variable(cube)
+    return ManifestGroup(arrays, attributes=_group_attributes(items[0].product.meaning))
+
+
+class _Layout:
+    """The axes of a group and what they are made into."""
+
+    def __init__(self, axes: Axes, geometry: Geometry, rules: Rules, ensemble: bool) -> None:
+        self.axes, self.geometry, self.rules = axes, geometry, rules
+        squeeze = rules.squeeze
+        self.kept = {
+            "number": ensemble and not (squeeze and len(axes.numbers or ()) == 1),
+            "time": not (squeeze and len(axes.times) == 1),
+            "step": not (squeeze and len(axes.steps) == 1),
+        }
+        self.level_kept = {
+            kind: has_level_axis(kind, levels) and not (squeeze and len(levels) == 1)
+            for kind, levels in axes.levels.items()
+        }
+        self.place = {
+            "number": {value: i for i, value in enumerate(axes.numbers or ())},
+            "time": {value: i for i, value in enumerate(axes.times)},
+            "step": {value: i for i, value in enumerate(axes.steps)},
+        }
+        self.level_place = {
+            kind: {value: i for i, value in enumerate(levels)}
+            for kind, levels in axes.levels.items()
+        }
+        codec: dict[str, Any] = {"dtype": rules.dtype, "row": geometry.grid.alternate_row}
+        self.codecs = ({"name": CODEC, "configuration": codec},)
+        self.dtype = np.dtype(rules.dtype).newbyteorder("<")
+
+    def coordinates(self) -> Mapping[str, ManifestArray]:
+        """Return the coordinate arrays of the group."""
+        axes, kept = self.axes, self.kept
+        found = {
+            "time": time_array(axes.times, not kept["time"]),
+            "step": step_array(axes.steps, not kept["step"]),
+            "valid_time": valid_time_array(
+                axes.times, axes.steps, (not kept["time"], not kept["step"])
+            ),
+        }
+        if axes.numbers is not None and (kept["number"] or len(axes.numbers) == 1):
+            found["number"] = number_array(axes.numbers, not kept["number"])
+        for kind, levels in axes.levels.items():
+            if kind != UNKNOWN or self.level_kept[kind]:
+                found[kind] = level_array(kind, levels, not self.level_kept[kind])
+        return {**found, **self.geometry.coordinates}
+
+    def variable(self, cube: Cube) -> ManifestArray:
+        """Return the array of one variable."""
+        meaning = cube.items[0].product.meaning
+        kind = meaning.type_of_level
+        axes, kept = self.axes, self.kept
+        sizes: list[tuple[str, int]] = []
+        if kept["number"] and meaning.number is not None:
+            sizes.append(("number", len(axes.numbers or ())))
+        sizes += [
+            (name, len(values))
+            for name, values in (("time", axes.times), ("step", axes.steps))
+            if kept[name]
+        ]
+        if self.level_kept[kind]:
+            sizes.append((kind, len(axes.levels[kind])))
+        grid_shape = tuple(size for _, size in sizes)
+        cells = self._cells(cube, [name for name, _ in sizes], grid_shape)
+        geometry = self.geometry
+        shape = grid_shape + geometry.shape
+        columns = np.array(
+            [(item.field.offset, item.field.length) for item in cube.items], np.uint64
+        )
+        manifest = ChunkManifest.from_rows(
+            grid_shape + (1,) * len(geometry.shape),
+            self.rules.location,
+            cells,
+            columns[:, 0],
+            columns[:, 1],
+            self.rules.location.size,
+        )
+        metadata = ArrayMetadata.create(
+            shape=shape,
+            dtype=self.dtype,
+            chunk_shape=(1,) * len(grid_shape) + geometry.shape,
+            codecs=self.codecs,
+            fill_value=np.nan,
+            attributes=self._attributes(meaning, kept["number"]),
+            dimension_names=[name for name, _ in sizes] + list(geometry.dimensions),
+        )
+        return ManifestArray(metadata, manifest)
+
+    def _cells(
+        self, cube: Cube, names: Sequence[str], grid_shape: tuple[int, ...]
+    ) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """Return the place of each field in the chunk grid, in C order."""
+        place, cells = self.place, np.zeros(len(cube.items), np.int64)
+        for name, size in zip(names, grid_shape, strict=True):
+            if name == "time":
+                along = [place["time"][item.product.time] for item in cube.items]
+            elif name == "step":
+                along = [place["step"][item.product.step] for item in cube.items]
+            elif name == "number":
+                along = [
+                    place["number"][_member(item, cube)] for item in cube.items
+                ]
+            else:
+                levels = self.level_place[name]
+                along = [levels[item.product.meaning.level] for item in cube.items]
+            cells = cells * size + np.array(along, np.int64)
+        return cells
+
+    def _attributes(self, meaning: Meaning, ensemble: bool) -> dict[str, Any]:
+        parameter, grid = meaning.parameter, self.geometry.grid
+        found: dict[str, Any] = {
+            "GRIB_paramId": parameter.param_id,
+            "GRIB_shortName": parameter.short_name,
+            "GRIB_name": parameter.name,
+            "GRIB_units": parameter.units,
+            "GRIB_cfName": meaning.cf_name,
+            "GRIB_cfVarName": meaning.variable,
+            "GRIB_parameter": meaning.code,
+            "GRIB_typeOfLevel": meaning.type_of_level,
+            "GRIB_stepType": meaning.step_type,
+            **({"GRIB_statistics": meaning.kind} if meaning.kind else {}),
+            **({"GRIB_totalNumber": meaning.total_number} if ensemble else {}),
+            **self.geometry.attributes,
+            "long_name": parameter.name if parameter.name != UNKNOWN else meaning.variable,
+            "units": parameter.units if parameter.units != UNKNOWN else "1",
+        }
+        del grid
+        if meaning.cf_name != UNKNOWN:
+            found["standard_name"] = meaning.cf_name
+        if self.geometry.mapping is not None:
+            found["grid_mapping"] = self.geometry.mapping
+        loose = ["valid_time", *self.geometry.auxiliary]
+        loose += [name for name in ("number", "time", "step") if not self.kept[name]]
+        if meaning.type_of_level != UNKNOWN and not self.level_kept[meaning.type_of_level]:
+            loose.append(meaning.type_of_level)
+        if "number" in loose and not (self.axes.numbers and len(self.axes.numbers) == 1):
+            loose.remove("number")
+        found["coordinates"] = " ".join(loose)
+        return found
+
+
+def _member(item: Item, cube: Cube) -> int:
+    number = item.product.meaning.number
+    if number is None:
+        raise UnsupportedFeatureError(
+            "some fields of the variable are members of an ensemble, others are not; "
+            "filter_by_keys can choose",
+            node=cube.name,
+            at=item.field.message,
+        )
+    return number
+
+
+def _group_attributes(meaning: Meaning) -> dict[str, Any]:
+    return {
+        "GRIB_edition": meaning.edition,
+        "GRIB_centre": meaning.centre,
+        "GRIB_centreDescription": meaning.centre_name,
+        "GRIB_subCentre": meaning.sub_centre,
+        "Conventions": "CF-1.7",
+        "institution": meaning.centre_name,
+    }
+
+
+def skip_or_raise(error: VirtualizeError, item: str, skipped: list[str] | None) -> None:
+    """Add the error to what was skipped, or raise it where nothing may be."""
+    if skipped is None:
+        raise error
+    skipped.append(f"{item}: {error.reason}")
