@@ -27,7 +27,7 @@ HERE = Path(__file__).resolve().parent
 DATA = HERE / "data"
 RESULTS = HERE / "results"
 PEERS = HERE / ".venv-peers"
-PEER_PACKAGES = ("virtualizarr>=2.5,<3", "kerchunk==0.2.10", "h5py", "netCDF4", "h5netcdf", "scipy")
+PEER_PACKAGES = ("virtualizarr==2.8.0", "kerchunk==0.2.10", "h5py", "netCDF4", "h5netcdf", "scipy")
 ROWS = (
     "small_file",
     "chunk_indexes",
@@ -48,7 +48,7 @@ def peer_python() -> Path:
     """Return the interpreter of the peers' environment, made on first use."""
     python = PEERS / "bin" / "python"
     if not python.exists():
-        subprocess.run(["uv", "venv", "--quiet", str(PEERS)], check=True)
+        subprocess.run(["uv", "venv", "--quiet", "--python", "3.13", str(PEERS)], check=True)
         subprocess.run(
             ["uv", "pip", "install", "--quiet", "--python", str(python), *PEER_PACKAGES],
             check=True,

@@ -150,7 +150,7 @@ class Writer:
         """Return a concept's [condition, value] pairs by list."""
         found = {}
         for label, path in self.folders():
-            pairs = [[self.flat(expanded), name] for file in files for name, conditions in entries(path / file) for expanded in alternatives(conditions)]
+            pairs = [[self.flat(expanded), name] for file in files for name, conditions in entries(path / file) if ("dummy", 0) not in conditions for expanded in alternatives(conditions)]
             if pairs:
                 found[label] = pairs
         return found

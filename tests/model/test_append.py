@@ -14,8 +14,15 @@ from icechunk_stores import inline
 from model.building import Archive
 from virtualizarr.errors import CombineError
 from virtualizarr.model import ChunkManifest, ManifestArray, ManifestGroup
-from virtualizarr.model.append import plain_values, plan_append, plan_region, region_of
+from virtualizarr.model.append import (
+    AppendPlan,
+    plain_values,
+    plan_append,
+    plan_region,
+    region_of,
+)
 from virtualizarr.model.combine import concatenate
+from virtualizarr.model.placing import carried_out
 
 
 def _part(
@@ -47,15 +54,16 @@ def _joined(parts: Sequence[ManifestGroup]) -> ManifestGroup:
     return ManifestGroup(arrays)
 
 
-def _applied(existing: ManifestGroup, placements: Any) -> ManifestGroup:
-    """Carry out placements on manifests, as a writer of text would."""
+def _applied(existing: ManifestGroup, plan: AppendPlan) -> ManifestGroup:
+    """Carry out a plan as a writer of text does, and as nothing but concatenation would."""
     arrays = dict(existing.arrays)
-    for placement in placements:
+    for placement in plan.placements:
         axis = next(n for n, at in enumerate(placement.start) if at) if any(placement.start) else 0
         kept = arrays[placement.path].manifest.take(axis, slice(0, placement.start[axis]))
         manifest = ChunkManifest.concatenate([kept, placement.manifest], axis)
         arrays[placement.path] = ManifestArray(placement.metadata, manifest)
-    return ManifestGroup(arrays)
+    assert carried_out(existing, plan) == ManifestGroup(arrays)
+    return carried_out(existing, plan)
 
 
 @pytest.mark.parametrize("coordinate", [True, False])
@@ -86,7 +94,7 @@ def test_appending_is_concatenating_and_twice_is_once(
             return
         plan = plan_append(store, part, "t")
         assert not plan.nothing_to_do
-        store = _applied(store, plan.placements)
+        store = _applied(store, plan)
         for name, array in expected.arrays.items():
             assert store.arrays[name].metadata == array.metadata
             assert store.arrays[name].manifest == array.manifest
@@ -155,7 +163,7 @@ def test_sparse_arrays_without_coordinates_are_found(gap: int) -> None:
     store = parts[0]
     for part in parts[1:]:
         plan = plan_append(store, part, "t")
-        store = _applied(store, plan.placements)
+        store = _applied(store, plan)
         for earlier in parts[: parts.index(part) + 1]:
             assert plan_append(store, earlier, "t").nothing_to_do
     cells = parts[1].arrays["a"]
@@ -168,7 +176,7 @@ def test_sparse_arrays_without_coordinates_are_found(gap: int) -> None:
 def test_coordinates_with_gaps_do_not_decide() -> None:
     archive = Archive()
     one, two = _part(archive, [np.nan, np.nan]), _part(archive, [np.nan, np.nan])
-    store = _applied(one, plan_append(one, two, "t").placements)
+    store = _applied(one, plan_append(one, two, "t"))
     for part in (one, two):
         assert plan_append(store, part, "t").nothing_to_do
 

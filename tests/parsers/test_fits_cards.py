@@ -41,6 +41,8 @@ def check(raw: bytes) -> None:
     header = fits.Header.fromstring(raw.decode("latin-1"))
     ours = decode_cards(memoryview(raw))
     for key, value in cards_of(header).items():
+        if value == "COMPRESSED_IMAGE":
+            continue  # a compressor's card, which gives way to the file's own
         assert ours[key] == value, key
         assert type(ours[key]) is type(value), key
 

@@ -1,4 +1,4 @@
-"""TIFF files in xarray: opened, combined along time, written to kerchunk, read in other processes."""
+"""TIFF files in xarray: combined along time, written to kerchunk, read in other processes."""
 
 from __future__ import annotations
 

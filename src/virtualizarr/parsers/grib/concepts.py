@@ -11,11 +11,24 @@ import json
 import lzma
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any, NamedTuple
 
 UNKNOWN = "unknown"
+
+_CODE = ("discipline", "parameterCategory", "parameterNumber")
+LEADING = {
+    **{("grib2", name): _CODE for name in ("cfVarName", "cfName")},
+    ("grib2", "levels"): ("typeOfFirstFixedSurface",),
+    **{
+        ("grib1", name): ("table2Version", "indicatorOfParameter")
+        for name in ("cfVarName", "cfName")
+    },
+    ("grib1", "levels"): ("indicatorOfTypeOfLevel",),
+}
+"""Keys that nearly all conditions of a concept are about, by which they are looked up."""
 
 type Condition = tuple[tuple[str, Any], ...]
 type Lookup = Callable[[str], Any]
@@ -47,7 +60,7 @@ class Tables:
         self._columns = [columns[name].split("\n") for name in ("shortName", "name", "units")]
         self._ids = columns["paramId"].split("\n")
         self._entries: dict[tuple[str, str], list[tuple[Condition, int]]] = {}
-        self._concepts: dict[tuple[str, str], list[tuple[Condition, str]]] = {}
+        self._concepts: dict[tuple[str, str], dict[Any, list[tuple[int, Any]]]] = {}
 
     def part(self, name: str) -> Any:
         """Return one of the plain tables: "centres", "surfaces", "types", "templates"."""
@@ -76,8 +89,8 @@ class Tables:
         """
         for label in local:
             pairs = [
-                *self._of_concept(name, f"{self._root}/{label}"),
-                *self._of_concept(name, self._root),
+                *self._of_concept(name, f"{self._root}/{label}", value),
+                *self._of_concept(name, self._root, value),
             ]
             found = best(pairs, value)
             if found is not None:
@@ -97,23 +110,39 @@ class Tables:
         pairs = [part.split("=") for part in condition.split(",") if part]
         return tuple((self._keys[int(key)], _constant(value)) for key, value in pairs), int(number)
 
-    def _of_concept(self, name: str, place: str) -> list[tuple[Condition, str]]:
-        known = self._concepts.get((name, place))
-        if known is None:
-            rows = self._document[name].get(place, [])
-            known = [
-                (tuple((self._keys[key], v) for key, v in zip(c[::2], c[1::2], strict=True)), text)
-                for c, text in rows
-            ]
-            self._concepts[name, place] = known
-        return known
+    def _of_concept(self, name: str, place: str, value: Lookup) -> list[tuple[Condition, str]]:
+        """Return the entries of one list that the leading keys do not rule out, in order."""
+        index = self._concepts.get((name, place))
+        if index is None:
+            index = self._concepts[name, place] = self._indexed(name, place)
+        exact = index.get(tuple([value(key) for key in LEADING.get((self._root, name), ())]), ())
+        rest = index.get(None, ())
+        if not exact or not rest:
+            return [entry for _, entry in (exact if exact else rest)]
+        return [entry for _, entry in sorted([*exact, *rest], key=lambda row: row[0])]
+
+    def _indexed(self, name: str, place: str) -> dict[Any, list[tuple[int, Any]]]:
+        leading = LEADING.get((self._root, name), ())
+        index: dict[Any, list[tuple[int, Any]]] = {}
+        for i, (flat, text) in enumerate(self._document[name].get(place, [])):
+            pairs = zip(flat[::2], flat[1::2], strict=True)
+            condition = tuple((self._keys[key], wanted) for key, wanted in pairs)
+            known = dict(condition)
+            lead = tuple(known[key] for key in leading) if known.keys() >= set(leading) else None
+            index.setdefault(lead, []).append((i, (condition, text)))
+        return index
 
 
 def best[T](entries: Iterable[tuple[Condition, T]], value: Lookup) -> T | None:
     """Return what the fullest condition that holds stands for, of equals the last."""
     found, most = None, -1
     for condition, result in entries:
-        if len(condition) >= most and all(value(key) == wanted for key, wanted in condition):
+        if len(condition) < most:
+            continue
+        for key, wanted in condition:
+            if value(key) != wanted:
+                break
+        else:
             found, most = result, len(condition)
     return found
 
@@ -142,18 +171,37 @@ def _constant(text: str) -> Any:
     return text
 
 
-def layout_of(template: int) -> Mapping[str, tuple[int, int, int]] | None:
-    """Return where the keys of a product definition template lie in section 4, or None.
+@dataclass(frozen=True, slots=True)
+class Template:
+    """Where the keys of a product definition template lie in section 4.
 
-    By key: the offset in the section, the size in octets, and 1 if it is signed.
+    `places` gives, by key, the offset in the section, the size in octets, and 1 if it is signed.
+    `forecast_time`, `interval_end` and `ranges` are offsets, None where the template has no such
+    part; `octets` is how long the section is at least.
     """
-    return _layout_of(template)
+
+    places: Mapping[str, tuple[int, int, int]]
+    forecast_time: int | None
+    interval_end: int | None
+    ranges: int | None
+    octets: int
 
 
-@lru_cache(maxsize=256)
-def _layout_of(template: int) -> Mapping[str, tuple[int, int, int]] | None:
-    text = tables(2).part("templates").get(str(template))
+@lru_cache(maxsize=512)
+def template_of(number: int) -> Template | None:
+    """Return a product definition template of edition 2; None for one that is not known."""
+    text = tables(2).part("templates").get(str(number))
     if text is None:
         return None
-    rows = [line.split() for line in text.split("\n")]
-    return {key: (int(at), int(size), int(sign)) for key, at, size, sign in rows}
+    places: dict[str, tuple[int, int, int]] = {}
+    for line in text.split("\n"):
+        key, at, size, sign = line.split()
+        places[key] = (int(at), int(size), int(sign))
+    offset = {key: at for key, (at, _, _) in places.items()}
+    return Template(
+        places,
+        offset.get("forecastTime"),
+        offset.get("yearOfEndOfOverallTimeInterval"),
+        offset.get("typeOfStatisticalProcessing"),
+        max(at + size for at, size, _ in places.values()),
+    )

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from math import prod
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from virtualizarr.errors import UnsupportedFeatureError, VirtualizeError
 from virtualizarr.model import (
@@ -15,6 +18,7 @@ from virtualizarr.model import (
     Location,
     ManifestArray,
     ManifestGroup,
+    RegularGrid,
 )
 from virtualizarr.parsers.grib.axes import (
     level_array,
@@ -29,6 +33,7 @@ from virtualizarr.parsers.grib.geometry import Geometry
 from virtualizarr.parsers.grib.product import Meaning
 
 CODEC = "virtualizarr.grib"
+NARROW = 1 << 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,30 @@ def to_group(items: Sequence[Item], geometry: Geometry, rules: Rules) -> Manifes
     return ManifestGroup(arrays, attributes=_group_attributes(items[0].product.meaning))
 
 
+@lru_cache(maxsize=64)
+def _stored(dtype: str, row: int) -> ArrayMetadata:
+    """Return metadata with the data type, the codecs and the fill value of all variables."""
+    codec: dict[str, Any] = {"dtype": dtype, "row": row}
+    return ArrayMetadata.create(
+        shape=(),
+        dtype=np.dtype(dtype).newbyteorder("<"),
+        chunk_shape=(),
+        codecs=({"name": CODEC, "configuration": codec},),
+        fill_value=np.nan,
+    )
+
+
+@lru_cache(maxsize=256)
+def _chunks(axes: int, shape: tuple[int, ...]) -> RegularGrid:
+    """Return the chunk grid of one field to a chunk."""
+    return RegularGrid((1,) * axes + tuple(max(1, size) for size in shape))
+
+
+@lru_cache(maxsize=256)
+def _first_location(grid_shape: tuple[int, ...]) -> npt.NDArray[np.uint32]:
+    return np.broadcast_to(np.uint32(0), grid_shape)
+
+
 class _Layout:
     """The axes of a group and what they are made into."""
 
@@ -84,9 +113,7 @@ class _Layout:
             kind: {value: i for i, value in enumerate(levels)}
             for kind, levels in axes.levels.items()
         }
-        codec: dict[str, Any] = {"dtype": rules.dtype, "row": geometry.grid.alternate_row}
-        self.codecs = ({"name": CODEC, "configuration": codec},)
-        self.dtype = np.dtype(rules.dtype).newbyteorder("<")
+        self.stored = _stored(rules.dtype, geometry.grid.alternate_row)
 
     def coordinates(self) -> Mapping[str, ManifestArray]:
         """Return the coordinate arrays of the group."""
@@ -120,54 +147,63 @@ class _Layout:
         ]
         if self.level_kept[kind]:
             sizes.append((kind, len(axes.levels[kind])))
-        grid_shape = tuple(size for _, size in sizes)
-        cells = self._cells(cube, [name for name, _ in sizes], grid_shape)
+        lengths = [size for _, size in sizes]
         geometry = self.geometry
-        shape = grid_shape + geometry.shape
-        columns = np.array(
-            [(item.field.offset, item.field.length) for item in cube.items], np.uint64
-        )
-        manifest = ChunkManifest.from_rows(
-            grid_shape + (1,) * len(geometry.shape),
-            self.rules.location,
-            cells,
-            columns[:, 0],
-            columns[:, 1],
-            self.rules.location.size,
-        )
-        metadata = ArrayMetadata.create(
-            shape=shape,
-            dtype=self.dtype,
-            chunk_shape=(1,) * len(grid_shape) + geometry.shape,
-            codecs=self.codecs,
-            fill_value=np.nan,
+        metadata = ArrayMetadata(
+            shape=(*lengths, *geometry.shape),
+            data_type=self.stored.data_type,
+            chunk_grid=_chunks(len(lengths), geometry.shape),
+            codecs=self.stored.codecs,
+            fill_value=self.stored.fill_value,
             attributes=self._attributes(meaning, kept["number"]),
-            dimension_names=[name for name, _ in sizes] + list(geometry.dimensions),
+            dimension_names=(*[name for name, _ in sizes], *geometry.dimensions),
         )
-        return ManifestArray(metadata, manifest)
+        grid_shape = (*lengths, *(1,) * len(geometry.shape))
+        return ManifestArray(metadata, self._manifest(cube, sizes, grid_shape))
 
-    def _cells(
-        self, cube: Cube, names: Sequence[str], grid_shape: tuple[int, ...]
-    ) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """Return the place of each field in the chunk grid, in C order."""
-        place, cells = self.place, np.zeros(len(cube.items), np.int64)
-        for name, size in zip(names, grid_shape, strict=True):
+    def _manifest(
+        self, cube: Cube, sizes: Sequence[tuple[str, int]], grid_shape: tuple[int, ...]
+    ) -> ChunkManifest:
+        items = cube.items
+        cells = [0] * len(items)
+        for name, size in sizes:
+            if size == 1:
+                continue
             if name == "time":
-                along = [place["time"][item.product.time] for item in cube.items]
+                place = self.place["time"]
+                along = [place[item.product.time] for item in items]
             elif name == "step":
-                along = [place["step"][item.product.step] for item in cube.items]
+                place = self.place["step"]
+                along = [place[item.product.step] for item in items]
             elif name == "number":
-                along = [
-                    place["number"][_member(item, cube)] for item in cube.items
-                ]
+                place = self.place["number"]
+                along = [place[_member(item, cube)] for item in items]
             else:
                 levels = self.level_place[name]
-                along = [levels[item.product.meaning.level] for item in cube.items]
-            cells = cells * size + np.array(along, np.int64)
-        return cells
+                along = [levels[item.product.meaning.level] for item in items]
+            cells = [cell * size + more for cell, more in zip(cells, along, strict=True)]
+        rows = sorted(
+            (cell, item.field.offset, item.field.length)
+            for cell, item in zip(cells, items, strict=True)
+        )
+        table = np.array(rows, np.int64)
+        offset, length = table[:, 1].astype(np.uint64), table[:, 2].astype(np.uint64)
+        if len(rows) == prod(grid_shape):
+            if rows[-1][2] < NARROW and max(row[2] for row in rows) < NARROW:
+                length = length.astype(np.uint32)
+            return ChunkManifest.from_columns(
+                (self.rules.location,),
+                _first_location(grid_shape),
+                offset.reshape(grid_shape),
+                length.reshape(grid_shape),
+            )
+        location = self.rules.location
+        return ChunkManifest.from_rows(
+            grid_shape, location, table[:, 0], offset, length, location.size
+        )
 
     def _attributes(self, meaning: Meaning, ensemble: bool) -> dict[str, Any]:
-        parameter, grid = meaning.parameter, self.geometry.grid
+        parameter = meaning.parameter
         found: dict[str, Any] = {
             "GRIB_paramId": parameter.param_id,
             "GRIB_shortName": parameter.short_name,
@@ -184,7 +220,6 @@ class _Layout:
             "long_name": parameter.name if parameter.name != UNKNOWN else meaning.variable,
             "units": parameter.units if parameter.units != UNKNOWN else "1",
         }
-        del grid
         if meaning.cf_name != UNKNOWN:
             found["standard_name"] = meaning.cf_name
         if self.geometry.mapping is not None:

@@ -50,6 +50,7 @@ def _span_suffix(item: Item) -> str:
 
 DISCRIMINATORS: tuple[Callable[[Item], str], ...] = (
     lambda item: item.product.meaning.kind,
+    lambda item: item.product.meaning.band,
     _span_suffix,
     lambda item: f"to_{item.product.meaning.bottom:g}",
     lambda item: f"process_{item.product.meaning.process}",

@@ -13,7 +13,8 @@ class Meaning(NamedTuple):
 
     `level` and `bottom` are in the units that `type_of_level` implies, as ecCodes has them.
     `number` is the ensemble member, None outside ensembles. `kind` tells what is made of members
-    or values: "" or words such as "spread" or "prob_above_273.15".
+    or values: "" or words such as "spread" or "prob_above_273.15". `band` is the wavelength or the
+    instrument that a field is for, "" for most.
     """
 
     edition: int
@@ -27,6 +28,7 @@ class Meaning(NamedTuple):
     number: int | None
     total_number: int | None
     kind: str
+    band: str
     step_type: str
     process: int
     centre: str

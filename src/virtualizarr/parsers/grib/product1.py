@@ -117,6 +117,7 @@ def _meaning(section: bytes) -> Meaning:
         number=number,
         total_number=total,
         kind="",
+        band="",
         step_type=step_type,
         process=process,
         centre=abbreviation,

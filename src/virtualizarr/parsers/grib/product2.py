@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from struct import unpack_from
+from struct import Struct, unpack_from
 from typing import Any
 
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
 from virtualizarr.parsers.grib.concepts import (
     UNKNOWN,
     Lookup,
+    Template,
     cf_variable_name,
-    layout_of,
     tables,
+    template_of,
 )
 from virtualizarr.parsers.grib.layout import Field
 from virtualizarr.parsers.grib.product import Meaning, Product
@@ -40,6 +41,11 @@ PROBABILITY = {
 }
 """Code table 4.9; {0} is the lower limit, {1} the upper one."""
 
+BANDS = (
+    *(("constituent", "constituentType"), ("aerosol", "aerosolType"), ("mode", "modeNumber")),
+    *(("direction", "waveDirectionNumber"), ("frequency", "waveFrequencyNumber")),
+    *(("field", "randomFieldNumber"), ("tile", "tileIndex")),
+)
 CHEMICAL, CHEMICAL_SOURCE = (40, 41, 42, 43), (76, 77, 78, 79)
 AEROSOL, AEROSOL_OPTICAL = (44, 45, 46, 47, 50), (48, 49)
 DATASETS = {
@@ -66,6 +72,12 @@ BOTTOM_COUNTS = (151, 152, 168, 114)
 PRESSURE, POTENTIAL_VORTICITY = 100, 109
 NO_SURFACE = 255
 SINGLE_PASCALS = 100
+SIGN = 0x80000000
+
+_HEAD = Struct(">HH").unpack_from
+_UNIT = Struct(">BI").unpack_from
+_RANGE = Struct(">BBI").unpack_from
+_NO_TIME, _NO_END = bytes(4), bytes(7)
 
 SUCCESSIVE_REFERENCES, SAME_REFERENCE = 1, 2
 """Code table 4.11: what differs between the fields that a statistic is made of."""
@@ -78,28 +90,25 @@ def product_2(field: Field) -> Product:
     CorruptFileError for a short section or a time that does not exist.
     """
     section_1, section_4 = field.section_1, field.section_4
-    number, template = unpack_from(">HH", section_4, 5)
-    places = layout_of(template)
-    if places is None or "typeOfFirstFixedSurface" not in places and template not in (31, 30, 32):
-        raise UnsupportedFeatureError(
-            f"product definition template 4.{template}", at=field.message
-        )
-    needed = max(at + size for at, size, _ in places.values())
-    if len(section_4) < min(needed, 9 + 2):
+    vertical, number = _HEAD(section_4, 5)
+    template = template_of(number)
+    if template is None:
+        raise UnsupportedFeatureError(f"product definition template 4.{number}", at=field.message)
+    if len(section_4) < template.octets:
         raise CorruptFileError(f"section 4 of {len(section_4)} octets", at=field.message)
     time = _reference(section_1[12:19])
-    at_time = places["forecastTime"][0] if "forecastTime" in places else None
     steady = section_4
-    end = places.get("yearOfEndOfOverallTimeInterval")
-    if end is not None:
-        steady = steady[: end[0]] + bytes(7) + steady[end[0] + 7 :]
-    if at_time is not None:
-        steady = steady[:at_time] + bytes(4) + steady[at_time + 4 :]
+    at = template.interval_end
+    if at is not None:
+        steady = b"".join((steady[:at], _NO_END, steady[at + 7 :]))
+    at = template.forecast_time
+    if at is not None:
+        steady = b"".join((steady[:at], _NO_TIME, steady[at + 4 :]))
     meaning = _meaning(
-        field.discipline, section_1[5:11], section_1[19:21], field.section_2[7:9], steady, number
+        *(field.discipline, section_1[5:11], section_1[19:21], field.section_2[7:9]),
+        *(steady, vertical),
     )
-    step, span = _step(section_4, places, time)
-    return Product(meaning, time, step, span)
+    return Product(meaning, time, *_step(section_4, template, time))
 
 
 @lru_cache(maxsize=4096)
@@ -117,9 +126,9 @@ def _meaning(
     `origin` is octets 6 to 11 of section 1, `status` octets 20 and 21.
     """
     centre, sub_centre, version, local_version = unpack_from(">HHBB", origin)
-    (template,) = unpack_from(">H", section_4, 7)
-    places = layout_of(template)
-    assert places is not None
+    _, template = _HEAD(section_4, 5)
+    layout = template_of(template)
+    assert layout is not None
     known = tables(2)
     abbreviation, centre_name = known.part("centres").get(str(centre), [str(centre), UNKNOWN])
     ecmwf = ECMWF in (centre, sub_centre)
@@ -140,7 +149,7 @@ def _meaning(
         "is_aerosol_optical": int(template in AEROSOL_OPTICAL),
         "NV": nv,
     }
-    value = _lookup(section_4, places, values)
+    value = _lookup(section_4, layout.places, values)
     values["genVertHeightCoords"] = int(value("typeOfFirstFixedSurface") == 150)
     old = _is_old(known.concept("switch", [local], value), local, sub_centre, version)
     values["stepType"] = step_type = _step_type(value, old)
@@ -168,6 +177,7 @@ def _meaning(
         number=value("perturbationNumber"),
         total_number=value("numberOfForecastsInEnsemble"),
         kind=_kind(value),
+        band=_band(value),
         step_type=step_type,
         process=value("typeOfGeneratingProcess"),
         centre=abbreviation,
@@ -177,28 +187,30 @@ def _meaning(
 
 
 def _lookup(
-    section: bytes, places: Mapping[str, tuple[int, int, int]], values: Mapping[str, Any]
+    section: bytes, places: Mapping[str, tuple[int, int, int]], values: dict[str, Any]
 ) -> Lookup:
-    """Return the function that gives a key's value, None where it is missing or not there."""
+    """Return the function that gives a key's value, None where it is missing or not there.
+
+    What it has found it keeps in `values`.
+    """
 
     def value(key: str) -> Any:
         if key in values:
             return values[key]
         place = places.get(key)
-        if place is None:
-            return None
-        at, size, sign = place
-        octets = section[at : at + size]
-        number = int.from_bytes(octets, "big")
-        if len(octets) < size:
-            return None
-        most = (1 << (8 * size)) - 1
-        if number == most and key.startswith(("scale", "perturb", "numberOf")):
-            return None
-        top = (most >> 1) + 1
-        return top - number if sign and number & top else number
+        values[key] = found = None if place is None else _number(section, key, *place)
+        return found
 
     return value
+
+
+def _number(section: bytes, key: str, at: int, size: int, sign: int) -> int | None:
+    number = int.from_bytes(section[at : at + size], "big")
+    most = (1 << (8 * size)) - 1
+    if number == most and key.startswith(("scale", "perturb", "numberOf")):
+        return None
+    top = (most >> 1) + 1
+    return top - number if sign and number & top else number
 
 
 def _is_old(switch: str | None, local: str, sub_centre: int, version: int) -> bool:
@@ -262,21 +274,37 @@ def _kind(value: Lookup) -> str:
     return f"q{quantile}of{value('totalNumberOfQuantiles')}" if quantile is not None else ""
 
 
-def _step(
-    section: bytes, places: Mapping[str, tuple[int, int, int]], time: int
-) -> tuple[int, int]:
+def _band(value: Lookup) -> str:
+    """Return what tells wavelengths, sizes, instruments and wave partitions apart."""
+    parts: list[str] = []
+    for word, key in (("wavelength", "FirstWavelength"), ("size", "FirstSize")):
+        if value(f"scaledValueOf{key}") is not None:
+            parts.append(f"{word}_{_scaled(value, key):g}")
+    if value("instrumentType") is not None:
+        platform = [value(key) for key in ("satelliteSeries", "satelliteNumber", "instrumentType")]
+        wave = f"{_scaled(value, 'CentralWaveNumber'):g}"
+        parts.append(f"instrument_{'_'.join(map(str, platform))}_{wave}")
+    for word, key in BANDS:
+        if value(key) is not None:
+            parts.append(f"{word}_{value(key)}")
+    return "_".join(parts)
+
+
+def _step(section: bytes, template: Template, time: int) -> tuple[int, int]:
     """Return the step and the length of the interval, both in seconds."""
-    value = _lookup(section, places, {})
-    count, unit = value("forecastTime"), value("indicatorOfUnitForForecastTime")
-    if unit is None:
-        unit = value("indicatorOfUnitOfTimeRange")
+    at = template.forecast_time
+    if at is None:
+        return 0, 0
+    unit, count = _UNIT(section, at - 1)
+    if count & SIGN:
+        count = SIGN - count
     start = duration(count, unit, time) if count else 0
-    ranges = value("numberOfTimeRanges")
-    if ranges is None:
+    if template.ranges is None or template.interval_end is None:
         return start, 0
-    for at in range(places["typeOfStatisticalProcessing"][0], len(section) - 11, 12)[:ranges]:
-        increment, length_unit, length = unpack_from(">BBI", section, at + 1)
+    ranges = section[template.interval_end + 7]
+    for place in range(template.ranges, len(section) - 11, 12)[:ranges]:
+        increment, unit, length = _RANGE(section, place + 1)
         if increment == SAME_REFERENCE or ranges == 1 and increment != SUCCESSIVE_REFERENCES:
-            span = duration(length, length_unit, time + start) if length else 0
+            span = duration(length, unit, time + start) if length else 0
             return start + span, span
     return start, 0

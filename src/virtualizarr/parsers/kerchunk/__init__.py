@@ -14,7 +14,8 @@ from typing import Any
 
 from virtualizarr.model import ManifestGroup
 from virtualizarr.parsers.base import CallableParser
-from virtualizarr.parsers.kerchunk.columns import Sizes, whole_files
+from virtualizarr.parsers.kerchunk.blocks import table_of_text
+from virtualizarr.parsers.kerchunk.columns import Sizes
 from virtualizarr.parsers.kerchunk.document import (
     decode_json,
     looks_like_references,
@@ -22,6 +23,8 @@ from virtualizarr.parsers.kerchunk.document import (
 )
 from virtualizarr.parsers.kerchunk.locate import Origin
 from virtualizarr.parsers.kerchunk.parquet import KerchunkParquetParser
+from virtualizarr.parsers.kerchunk.table import ReferenceTable, table_of
+from virtualizarr.parsers.kerchunk.templates import Templates
 from virtualizarr.parsers.kerchunk.tree import Selection, build_tree
 from virtualizarr.parsers.kerchunk.whole import file_sizes, read_whole
 from virtualizarr.source.reading import Reading
@@ -62,12 +65,12 @@ class KerchunkJSONParser(CallableParser):
         Raises CorruptFileError and UnsupportedFeatureError naming the key or the array.
         """
         text = yield from read_whole()
-        references = references_of(decode_json(text, "the reference file"))
+        table, templates = _decoded(text)
+        del text
         origin = Origin.of(url, self.fs_root)
-        texts = map(references.templates.expand, whole_files(references.refs))
-        urls = list(dict.fromkeys(map(origin.resolve, texts)))
-        sizes = (yield from file_sizes(urls)) if urls else {}
-        return build_tree(references, self._selection(), origin.resolve, sizes)
+        urls = dict.fromkeys(origin.resolve(templates.expand(t)) for t in table.whole_files())
+        sizes = (yield from file_sizes(list(urls))) if urls else {}
+        return build_tree(table, templates, self._selection(), origin.resolve, sizes)
 
     def _selection(self) -> Selection:
         skipped = self.skip_variables if self.skip_variables is not None else ()
@@ -93,4 +96,15 @@ def group_from_refs(
     origin = Origin.of(base_url, fs_root)
     selection = Selection(group.strip("/") if group is not None else "", frozenset(drop_variables))
     known = sizes if sizes is not None else {}
-    return build_tree(references_of(refs), selection, origin.resolve, known)
+    references = references_of(refs)
+    table = table_of(references.refs)
+    return build_tree(table, references.templates, selection, origin.resolve, known)
+
+
+def _decoded(text: bytes | memoryview) -> tuple[ReferenceTable, Templates]:
+    """Return the references of a file, and its templates."""
+    table = table_of_text(text)
+    if table is not None:
+        return table, Templates({})
+    references = references_of(decode_json(text, "the reference file"))
+    return table_of(references.refs), references.templates

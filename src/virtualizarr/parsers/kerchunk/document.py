@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,15 +91,13 @@ def references_of(document: Any) -> References:
     return References({**given, **generated(entries, templates)}, templates)
 
 
-def metadata_documents(
-    refs: Mapping[str, Any], keys: Iterable[str]
-) -> dict[str, Mapping[str, Any]]:
-    """Return the decoded Zarr metadata documents that have these keys, by key.
+def metadata_documents(values: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return decoded Zarr metadata documents from the values of their keys, by key.
 
     Those of a `.zmetadata` are taken where the key itself is absent. Raises CorruptFileError for
     documents that are not JSON objects, and where `.zmetadata` contradicts what it consolidates.
     """
-    documents = {key: _metadata(key, refs[key]) for key in keys}
+    documents = {key: _metadata(key, value) for key, value in values.items()}
     consolidated = documents.pop(".zmetadata", {}).get("metadata", {})
     if not isinstance(consolidated, Mapping):
         raise CorruptFileError("the consolidated metadata are malformed", node=".zmetadata")

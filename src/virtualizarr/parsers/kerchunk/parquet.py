@@ -142,7 +142,7 @@ def _read_metadata(root: str) -> Reading[tuple[Documents, int, FileList | None]]
         raise CorruptFileError(f"the record_size is {record_size!r:.80}", node=METADATA_FILE)
     if not isinstance(held, Mapping):
         raise CorruptFileError("the metadata are no JSON object", node=METADATA_FILE)
-    documents = metadata_documents(held, held)
+    documents = metadata_documents(held)
     if v3 := paths_of(documents, "zarr.json"):
         raise UnsupportedFeatureError("Parquet references of Zarr v3", node=v3[0])
     return documents, record_size, files if isinstance(files, FileList) else None

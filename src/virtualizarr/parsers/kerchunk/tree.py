@@ -10,15 +10,10 @@ from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError, Virtu
 from virtualizarr.model import ArrayMetadata, ManifestArray, ManifestGroup
 from virtualizarr.model.cf_fill import decode_cf_fill
 from virtualizarr.parsers.kerchunk.columns import Sizes, manifest_of
-from virtualizarr.parsers.kerchunk.document import References, metadata_documents
-from virtualizarr.parsers.kerchunk.keys import (
-    KeyForm,
-    KeyTable,
-    Runs,
-    paths_of,
-    positions,
-    runs_by_array,
-)
+from virtualizarr.parsers.kerchunk.document import metadata_documents
+from virtualizarr.parsers.kerchunk.keys import KeyForm, paths_of, positions, runs_by_array
+from virtualizarr.parsers.kerchunk.table import ReferenceTable
+from virtualizarr.parsers.kerchunk.templates import Templates
 from virtualizarr.parsers.kerchunk.zarr2 import metadata_from_v2, separator_of
 
 ROOT_ARRAY_NAME = "data"
@@ -36,7 +31,11 @@ class Selection:
 
 
 def build_tree(
-    references: References, selection: Selection, resolve: Callable[[str], str], sizes: Sizes
+    table: ReferenceTable,
+    templates: Templates,
+    selection: Selection,
+    resolve: Callable[[str], str],
+    sizes: Sizes,
 ) -> ManifestGroup:
     """Return the group that is selected, with all below it.
 
@@ -44,19 +43,16 @@ def build_tree(
     becomes the variable `ROOT_ARRAY_NAME`. Raises CorruptFileError and UnsupportedFeatureError
     naming the key or the array.
     """
-    refs = references.refs
-    table = KeyTable.of(refs)
-    metadata_keys = table.metadata_keys()
-    documents = metadata_documents(refs, [table.names[i] for i in metadata_keys])
+    rows = table.metadata_rows()
+    documents = metadata_documents({table.name(row): table.value(row) for row in rows})
     v3 = _v3_arrays(documents)
     paths = dict.fromkeys([*paths_of(documents, ".zarray"), *v3])
-    owned = runs_by_array(table, metadata_keys, paths)
-    every = list(refs.values())
+    owned = runs_by_array(table, rows, paths)
     expanded: dict[str, str] = {}
 
     def resolve_template(text: str) -> str:
         if text not in expanded:
-            expanded[text] = resolve(references.templates.expand(text))
+            expanded[text] = resolve(templates.expand(text))
         return expanded[text]
 
     arrays: dict[str, ManifestArray] = {}
@@ -66,21 +62,15 @@ def build_tree(
         try:
             metadata, form = described(path, documents, is_v3=path in v3)
             runs = owned.get(path, [])
-            keys, values = _joined(table.names, runs), _joined(every, runs)
-            places = positions(keys, table.lines(runs), form, metadata.grid_shape)
+            count = sum(end - begin for begin, end in runs)
+            places = positions(table.lines(runs), count, form, metadata.grid_shape)
             manifest = manifest_of(
-                keys, values, places, metadata.grid_shape, resolve_template, sizes
+                table, runs, places, metadata.grid_shape, resolve_template, sizes
             )
             arrays[path] = ManifestArray(metadata, manifest)
         except VirtualizeError as error:
             raise error.located(node=path) from error.__cause__
     return grown(arrays, group_attributes(documents), selection.path)
-
-
-def _joined[T](items: Sequence[T], runs: Runs) -> Sequence[T]:
-    if len(runs) == 1:
-        return items[slice(*runs[0])]
-    return [item for begin, end in runs for item in items[begin:end]]
 
 
 def _v3_arrays(documents: Documents) -> dict[str, None]:
