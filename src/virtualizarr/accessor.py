@@ -14,6 +14,7 @@ from virtualizarr.datasets.lazy import LazyStore
 from virtualizarr.datasets.to_xarray import to_datatree, walk
 from virtualizarr.datasets.variable import manifest_array
 from virtualizarr.model import ManifestArray, ManifestGroup
+from virtualizarr.model.measuring import nbytes_held
 from virtualizarr.source.open import Registry
 from virtualizarr.source.policy import AllowedLocations
 from virtualizarr.store import ManifestStore
@@ -204,11 +205,8 @@ def _locations(arrays: list[ManifestArray]) -> tuple[str, ...]:
 
 
 def _nbytes(dataset: xr.Dataset) -> int:
-    total = 0
-    for variable in dataset.variables.values():
-        array = manifest_array(variable)
-        total += array.manifest.nbytes if array is not None else variable.nbytes
-    return total
+    loaded = [v.nbytes for v in dataset.variables.values() if manifest_array(v) is None]
+    return nbytes_held(array.manifest for array in _virtual_arrays(dataset)) + sum(loaded)
 
 
 def _renamed(dataset: xr.Dataset, new: str | Callable[[str], str]) -> xr.Dataset:

@@ -13,7 +13,10 @@ from virtualizarr.datasets.parallel import Parallel
 from virtualizarr.datasets.to_xarray import to_datatree, walk
 from virtualizarr.datasets.virtual import Wanted, virtual_datasets
 from virtualizarr.errors import VirtualizeError
+from virtualizarr.examine.renaming import renamed_prefixes
 from virtualizarr.model import ManifestGroup
+from virtualizarr.model.append import plan_append
+from virtualizarr.model.placing import carried_out
 from virtualizarr.parsers.base import Parser
 from virtualizarr.parsing import (
     AnyParser,
@@ -24,6 +27,7 @@ from virtualizarr.parsing import (
     parsed_input,
     parsed_url_async,
 )
+from virtualizarr.plugins import writer_for, writer_named
 from virtualizarr.source.access import Access
 from virtualizarr.source.listing import glob_urls
 from virtualizarr.source.open import Registry
@@ -204,6 +208,64 @@ def open_store(
         storage_options=options,
         allowed_locations=named(allowed_locations),
     )
+
+
+def convert(
+    source: Input,
+    target: Url,
+    *,
+    to: str | None = None,
+    rename: Mapping[str, str] | None = None,
+    parser: AnyParser | None = None,
+    overwrite: bool = False,
+    storage_options: Mapping[str, Any] | None = None,
+    allowed_locations: AllowedLocations | None = None,
+) -> ManifestGroup:
+    """Write what is at `source`, a file or store, as references of another format; return them.
+
+    No chunk is read. `to` is the format to write, "json", "parquet", "icechunk" or "zarr"; None
+    goes by the ending of `target`. `rename` gives new prefixes for those of locations: whole
+    directories, buckets or hosts. `overwrite` lets a store at the target be replaced.
+
+    Raises UnknownFormatError for a target that suggests no format, SourceNotFoundError for a prefix
+    that no location has, and what parsing and the writer raise.
+    """
+    writer = writer_for(target, to)
+    access = Access.of(None, storage_options, named(allowed_locations))
+    group = parsed_input(source, access, parser).group
+    if rename:
+        group = renamed_prefixes(group, rename)
+    writer.write(group, target, overwrite=overwrite, storage_options=storage_options)
+    return group
+
+
+def append(
+    group: ManifestGroup,
+    target: Url,
+    dim: str,
+    *,
+    storage_options: Mapping[str, Any] | None = None,
+) -> str:
+    """Append references to those of a store, along a dimension; return a note of what was done.
+
+    What is already there is not added again, so appending twice is appending once. No chunk is
+    read. Raises CombineError, naming the array, where appending would give wrong values, and what
+    parsing and the writer raise.
+    """
+    access = Access.of(None, storage_options)
+    parsed = parsed_input(target, access)
+    writer = writer_named(parsed.format if parsed.format is not None else "")
+    if writer.appends:
+        notes: list[str] = []
+        writer.write(
+            group, target, storage_options=storage_options, append_dim=dim, report=notes.append
+        )
+        return "; ".join(notes)
+    plan = plan_append(parsed.group, group, dim)
+    if not plan.nothing_to_do:
+        whole = carried_out(parsed.group, plan)
+        writer.write(whole, target, overwrite=True, storage_options=storage_options)
+    return plan.note
 
 
 @dataclass(frozen=True, slots=True)

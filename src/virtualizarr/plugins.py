@@ -1,4 +1,4 @@
-"""Which parsers are installed, and which of them a file needs.
+"""Which parsers and writers are installed, and which of them a file needs.
 
 Parsers are entry points in the group "virtualizarr.parsers", imported when they are first used: the
 magic numbers of the commonest formats are known here, so most files import one parser alone.
@@ -16,10 +16,22 @@ from typing import Any
 
 from virtualizarr.errors import MissingDependencyError, UnknownFormatError
 from virtualizarr.parsers.base import DirectoryParser, Parser
+from virtualizarr.writers.registry import WRITERS, Writer, writer_for, writer_named
+
+__all__ = [
+    "WRITERS",
+    "Writer",
+    "describe",
+    "detect",
+    "detect_directory",
+    "installed_parsers",
+    "parser_named",
+    "writer_for",
+    "writer_named",
+]
 
 GROUP = "virtualizarr.parsers"
 HEAD_SIZE = 1024 * 1024
-WRITERS = ("kerchunk",)
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 NETCDF3_MAGIC = (b"CDF\x01", b"CDF\x02", b"CDF\x05")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -19,7 +19,8 @@ from virtualizarr.parsers.fits import FITSParser
 from virtualizarr.source.cache import CachingSource
 from virtualizarr.source.memory import BytesSource
 from virtualizarr.source.reading import run
-from virtualizarr.testing import parse_file, read_values
+from virtualizarr.testing import parse_file, read_values, walk_arrays
+from virtualizarr.writers.kerchunk import write
 
 BITPIX = ("u1", "i2", "i4", "i8", "f4", "f8")
 PSEUDO = ("i1", "u2", "u4", "u8")
@@ -89,6 +90,26 @@ def test_scaled_images_have_cf_attributes(tmp_path: Path) -> None:
     expected = fits_oracle.values_of(path)["PRIMARY"]
     assert np.isnan(expected[0])
     np.testing.assert_allclose(opened["PRIMARY"].values, expected)
+
+
+def test_a_blank_alone_masks(tmp_path: Path) -> None:
+    path = tmp_path / "blank.fits"
+    fits.PrimaryHDU(np.arange(-5, 5, dtype="i2")).writeto(path)
+    add_cards(path, 0, BLANK=2)
+    check(path)
+    opened = virtualizarr.open_virtual_dataset(str(path)).virtualize.open()
+    np.testing.assert_array_equal(opened["PRIMARY"].values, fits_oracle.values_of(path)["PRIMARY"])
+
+
+def test_columns_without_width(tmp_path: Path) -> None:
+    path = tmp_path / "zero.fits"
+    columns = [
+        fits.Column("a", "J", array=np.arange(3)),
+        fits.Column("text", "0A", array=np.array(["", "", ""])),
+        fits.Column("b", "2E", array=np.ones((3, 2))),
+    ]
+    fits.BinTableHDU.from_columns(columns, name="T").writeto(path)
+    check(path)
 
 
 def test_scaled_columns(tmp_path: Path) -> None:
@@ -299,6 +320,35 @@ def test_files_are_joined_along_time(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.values[:, 0, 0], [0, 1, 2])
 
 
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_kerchunk_and_back(tmp_path: Path, zarr_format: Literal[2, 3]) -> None:
+    path = tmp_path / "all.fits"
+    varying = np.empty(5, object)
+    varying[:] = [np.arange(n, dtype="i4") for n in (2, 0, 1, 3, 2)]
+    heap = [fits.Column("V", "PJ()", array=varying), fits.Column("S", "PA()", array=["a", "bc"])]
+    tiles = numbers((20, 30), "f4")
+    hdus = [
+        fits.PrimaryHDU(numbers((4, 5), "u2")),
+        table(5),
+        fits.BinTableHDU.from_columns(heap, name="HEAP"),
+        fits.CompImageHDU(numbers((20, 30), "i2"), name="INTS", tile_shape=(7, 8)),
+        fits.CompImageHDU(tiles, name="FLOATS", tile_shape=(7, 8), quantize_method=1),
+    ]
+    fits.HDUList(hdus).writeto(path)
+    group = parse_file(FITSParser(), path)
+    assert fits_oracle.differences(group, read_values(group), path) == []
+    write(group, str(tmp_path / "refs.json"), format="json", zarr_format=zarr_format)
+    again = virtualizarr.parse(str(tmp_path / "refs.json"))
+    found, expected = read_values(again), read_values(group)
+    assert found.keys() == expected.keys()
+    for name, values in expected.items():
+        np.testing.assert_array_equal(found[name], values)
+        assert found[name].dtype == values.dtype
+    for (name, array), (_, other) in zip(walk_arrays(group), walk_arrays(again), strict=True):
+        assert array.metadata.same_decoding(other.metadata), name
+        assert array.manifest == other.manifest, name
+
+
 def rounds(content: bytes, *, cached: bool = False) -> int:
     source = BytesSource(content, "memory://file.fits")
     run(FITSParser().parse(source.url), CachingSource(source) if cached else source)
@@ -322,6 +372,8 @@ def test_whole_file_compression_is_refused_by_name(tmp_path: Path) -> None:
     path.write_bytes(gzip.compress(b"SIMPLE  = T"))
     with pytest.raises(UnsupportedFeatureError, match="gunzip"):
         parse_file(FITSParser(), path)
+    with pytest.raises(UnsupportedFeatureError, match="gunzip"):
+        virtualizarr.open_virtual_dataset(str(path))
 
 
 def test_truncated_data_are_refused_by_name(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from virtualizarr.model.array import ManifestArray
 from virtualizarr.model.json import to_json
 from virtualizarr.model.location import EVIDENCE, Location
+from virtualizarr.model.measuring import nbytes_held
 
 
 class Facts(Protocol):
@@ -159,7 +160,7 @@ class ManifestGroup(Mapping[str, "ManifestArray | ManifestGroup"]):
     @property
     def nbytes_virtual(self) -> int:
         """Bytes that the references take in memory."""
-        return sum(array.nbytes_virtual for _, array in self.walk_arrays())
+        return nbytes_held(array.manifest for _, array in self.walk_arrays())
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ManifestGroup):

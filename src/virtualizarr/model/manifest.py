@@ -6,7 +6,6 @@ Ten million references are three numpy arrays and a short tuple of locations, no
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, Sequence, ValuesView
 from dataclasses import replace
 from typing import Any, Self
@@ -22,7 +21,6 @@ from virtualizarr.model.columns import (
     as_slice,
     drop_axis,
     frozen,
-    held_bytes,
     insert_axis,
     narrowed,
     offsets_of,
@@ -43,14 +41,13 @@ from virtualizarr.model.entries import (
 from virtualizarr.model.equality import cells_equal
 from virtualizarr.model.joining import join_references
 from virtualizarr.model.location import INLINE, MISSING, Location, Parts, no_references
+from virtualizarr.model.measuring import nbytes_held
 from virtualizarr.model.sparse import parts_of_rows
 
 __all__ = ["INLINE", "MISSING", "ChunkManifest", "Column", "Location", "narrowed"]
 
 type Entry = dict[str, Any]
 type Entries = dict[str, Entry]
-
-_LOCATION_OVERHEAD = 96  # of a Location and its place in a tuple, besides its URL
 
 
 class ChunkManifest:
@@ -241,10 +238,7 @@ class ChunkManifest:
     @property
     def nbytes(self) -> int:
         """Bytes of memory that the references take: columns, inline chunks and locations."""
-        columns = (self._location, self._offset, self._length)
-        urls = sum(sys.getsizeof(location.url) for location in self._locations)
-        locations = urls + _LOCATION_OVERHEAD * len(self._locations)
-        return sum(map(held_bytes, columns)) + len(self._inline) + locations
+        return nbytes_held([self])
 
     @property
     def nrefs(self) -> int:

@@ -11,7 +11,7 @@ from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
 from virtualizarr.model.columns import Column, narrowed
 from virtualizarr.model.location import MISSING, Location, Parts, no_references
 
-FREE_BYTES = 64 * 1024 * 1024
+FREE_BYTES = 64_000_000
 BYTES_PER_FILE_BYTE = 20
 NEARLY_EMPTY = 8
 """A grid is nearly empty if it has more than this many cells per chunk."""

@@ -171,3 +171,29 @@ def test_ome_pyramid(tmp_path: Path) -> None:
     found = values(tmp_path / "a.ome.tif")
     np.testing.assert_array_equal(found["band_data"].reshape(data.shape), data)
     np.testing.assert_array_equal(found["1/band_data"].reshape(3, 32, 48), data[:, ::2, ::2])
+
+
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+def test_imagej_stacks_with_one_ifd(tmp_path: Path, byteorder: str) -> None:
+    data = numbers((2, 3, 4, 20, 30), "uint16")
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, data, imagej=True, metadata={"axes": "TZCYX"}, byteorder=byteorder)
+    group = parse_file(path)
+    names = group.arrays["band_data"].metadata.dimension_names
+    assert names == ("t", "z", "c", "y", "x")
+    np.testing.assert_array_equal(values(path)["band_data"], data)
+
+
+def test_imagej_planes_that_no_ifd_tells_of(tmp_path: Path) -> None:
+    data = numbers((5, 20, 30), "uint16")
+    path = tmp_path / "a.tif"
+    text = "ImageJ=1.11a\nimages=5\nslices=5\n"
+    options = {"photometric": "minisblack", "metadata": None, "description": text}
+    tifffile.imwrite(path, data[0], **options)
+    whole = path.read_bytes()
+    with tifffile.TiffFile(path) as tiff:
+        at = tiff.pages[0].dataoffsets[0]
+    assert at + data[0].nbytes == len(whole)
+    path.write_bytes(whole[:at] + data.tobytes())
+    np.testing.assert_array_equal(values(path)["band_data"], data)
+    assert len(parse_file(path, pages="groups").groups) == 5

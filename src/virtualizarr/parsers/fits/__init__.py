@@ -18,11 +18,13 @@ from typing import Any
 from virtualizarr.model import Location, ManifestGroup
 from virtualizarr.parsers.base import CallableParser
 from virtualizarr.parsers.fits.convert import read_tree
-from virtualizarr.parsers.fits.read import MAGIC, read_hdus
+from virtualizarr.parsers.fits.read import GZIP_MAGIC, MAGIC, read_hdus
 from virtualizarr.parsers.fits.tables import Conversion
 from virtualizarr.source.reading import Reading
 
 __all__ = ["FITSParser"]
+
+GZIP_SUFFIXES = (".fits.gz", ".fit.gz", ".fts.gz")
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,13 @@ class FITSParser(CallableParser):
         return (".fits", ".fit", ".fts", ".fits.fz", ".fz", ".uvfits")
 
     def sniff(self, head: bytes | memoryview, url: str) -> bool:
-        """Say whether `head` starts with the first card of a FITS file."""
-        del url
+        """Say whether `head` starts with the first card of a FITS file.
+
+        Also true for a gzip file with a FITS name, which `parse` refuses by name.
+        """
+        gzipped = bytes(head[: len(GZIP_MAGIC)]) == GZIP_MAGIC
+        if gzipped and url.partition("?")[0].lower().endswith(GZIP_SUFFIXES):
+            return True
         return bytes(head[: len(MAGIC)]) == MAGIC
 
     def parse(self, url: str) -> Reading[ManifestGroup]:

@@ -66,7 +66,7 @@ def image_dims(name: str, shape: Sequence[int], lengths: dict[str, int]) -> tupl
     dims: list[str] = []
     for number, length in enumerate(reversed(shape)):
         dim = AXES[number] if number < len(AXES) else f"axis{number + 1}"
-        if lengths.get(dim, length) != length:
+        if lengths.get(dim, length) != length or dim == name:
             dim = f"{dim}_{name}"
         lengths.setdefault(dim, length)
         dims.append(dim)

@@ -99,6 +99,7 @@ def read_tiles(hdu: HDU, image: Image) -> Reading[Tiles]:
     parameters = np.zeros(count, TILES)
     parameters["kind"] = kind
     quantize = _quantize(hdu, image, table, columns, parameters)
+    _check_plain(hdu, image, kinds, kind, nbytes, quantised=quantize is not None)
     return Tiles(start, nbytes, kinds, parameters, quantize)
 
 
@@ -146,6 +147,28 @@ def _kinds(image: Image, source: Int64s) -> tuple[Int64s, tuple[Kind, ...]]:
                 shape[axis] = partial[axis]
         kinds.append((names[code >> len(cut)], tuple(shape)))
     return kind.reshape(-1).astype(np.int64), tuple(kinds)
+
+
+def _check_plain(
+    hdu: HDU,
+    image: Image,
+    kinds: tuple[Kind, ...],
+    kind: Int64s,
+    nbytes: Int64s,
+    *,
+    quantised: bool,
+) -> None:
+    """Check that tiles that are not compressed have as many bytes as their pixels need."""
+    own = abs(image.bitpix) // 8
+    for number, (source, shape) in enumerate(kinds):
+        if source == PLAIN or (source == DATA and hdu.text("ZCMPTYPE") == "NOCOMPRESS"):
+            width = 4 if quantised and source == DATA else own
+            wrong = np.flatnonzero((kind == number) & (nbytes != prod(shape) * width))
+            if len(wrong):
+                raise hdu.corrupt(
+                    f"tile {int(wrong[0])}, not compressed, has {int(nbytes[wrong[0]])} bytes for "
+                    f"{prod(shape)} pixels of {width}"
+                )
 
 
 def _quantize(

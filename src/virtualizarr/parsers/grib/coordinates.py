@@ -26,7 +26,7 @@ def latitudes_of(grid: Grid) -> Floats:
     parameters, rows = grid.parameters, grid.rows
     assert rows is not None
     first = parameters["latitudeOfFirstGridPointInDegrees"]
-    if grid.kind == "regular_gg":
+    if grid.kind.endswith("_gg"):
         return gaussian_rows(parameters["N"], first, rows, bool(grid.scanning & J_POSITIVE))
     last = parameters["latitudeOfLastGridPointInDegrees"]
     step = _step(first, last, parameters.get("jDirectionIncrementInDegrees"), rows)
@@ -96,6 +96,17 @@ def gaussian_latitudes(number: int) -> Floats:
     found = np.concatenate((north, -north[::-1]))
     found.flags.writeable = False
     return found
+
+
+def is_global(grid: Grid) -> bool:
+    """Say whether rows of differing length go once around the globe."""
+    lengths, parameters = grid.row_lengths, grid.parameters
+    if lengths is None or not lengths.size or lengths.max() < 1:
+        return False
+    first = parameters["longitudeOfFirstGridPointInDegrees"]
+    last = parameters["longitudeOfLastGridPointInDegrees"]
+    gap = 360 - (last - first) % 360
+    return abs(first) < 1e-9 and gap < 1.5 * 360 / float(lengths.max())
 
 
 def latitude_attributes(values: Floats) -> Mapping[str, Any]:

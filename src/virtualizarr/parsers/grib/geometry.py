@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from virtualizarr.model import ManifestArray
+import numpy as np
+
+from virtualizarr.codecs.grib_coordinates.projections import PROJECTIONS
+from virtualizarr.model import ArrayMetadata, ChunkManifest, ManifestArray
 from virtualizarr.parsers.grib.axes import inline_array
 from virtualizarr.parsers.grib.coordinates import (
+    LATITUDE,
     LONGITUDE,
+    MAX_GAUSSIAN,
     SEPARABLE,
+    Floats,
+    gaussian_rows,
+    is_global,
     latitude_attributes,
     latitudes_of,
     longitudes_of,
@@ -20,6 +29,16 @@ from virtualizarr.parsers.grib.grid import I_NEGATIVE, J_CONSECUTIVE, J_POSITIVE
 from virtualizarr.parsers.grib.grid1 import grid_1
 from virtualizarr.parsers.grib.grid2 import grid_2
 from virtualizarr.parsers.grib.layout import GridSection
+from virtualizarr.parsers.grib.mapping import grid_mapping, view_axes
+
+SPATIAL_REF = "spatial_ref"
+CODEC = "virtualizarr.grib_coordinates"
+X = {"units": "m", "standard_name": "projection_x_coordinate", "axis": "X"}
+Y = {"units": "m", "standard_name": "projection_y_coordinate", "axis": "Y"}
+ROTATED_X = {"units": "degrees", "standard_name": "grid_longitude", "axis": "X"}
+ROTATED_Y = {"units": "degrees", "standard_name": "grid_latitude", "axis": "Y"}
+VIEW_X = {"units": "rad", "standard_name": "projection_x_angular_coordinate", "axis": "X"}
+VIEW_Y = {"units": "rad", "standard_name": "projection_y_angular_coordinate", "axis": "Y"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,6 +57,16 @@ class Geometry:
     attributes: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """The axes of a grid in its own plane, with their attributes."""
+
+    x: Floats
+    y: Floats
+    x_attributes: Mapping[str, Any]
+    y_attributes: Mapping[str, Any]
+
+
 @lru_cache(maxsize=64)
 def geometry_of(section: GridSection) -> Geometry:
     """Return the geometry of a grid section; errors as `grid_1` and `grid_2`."""
@@ -46,7 +75,7 @@ def geometry_of(section: GridSection) -> Geometry:
         return _separable(grid)
     if grid.is_gridded:
         return _planar(grid)
-    return Geometry(grid, ("values",), grid.shape, {}, (), None, _attributes(grid))
+    return _listed(grid)
 
 
 def _separable(grid: Grid) -> Geometry:
@@ -60,7 +89,127 @@ def _separable(grid: Grid) -> Geometry:
 
 
 def _planar(grid: Grid) -> Geometry:
-    return Geometry(grid, _ordered(grid, "y", "x"), grid.shape, {}, (), None, _attributes(grid))
+    """Return rows and columns in a plane, with latitudes and longitudes worked out on reading."""
+    dimensions = _ordered(grid, "y", "x")
+    plane = _plane(grid)
+    if plane is None:
+        return Geometry(grid, dimensions, grid.shape, {}, (), None, _attributes(grid))
+    description = {
+        "kind": grid.kind,
+        "points": grid.points,
+        "x": _brief(plane.x),
+        "y": _brief(plane.y),
+        "transposed": bool(grid.scanning & J_CONSECUTIVE),
+        "parameters": _numbers(grid),
+    }
+    arrays = {
+        "x": inline_array(plane.x, ("x",), plane.x_attributes),
+        "y": inline_array(plane.y, ("y",), plane.y_attributes),
+        **_positions(grid, dimensions, description),
+    }
+    mapping = grid_mapping(grid)
+    if mapping is not None:
+        arrays[SPATIAL_REF] = inline_array(np.zeros((), np.int64), (), mapping)
+    auxiliary = ("latitude", "longitude", *((SPATIAL_REF,) if mapping is not None else ()))
+    name = SPATIAL_REF if mapping is not None else None
+    return Geometry(grid, dimensions, grid.shape, arrays, auxiliary, name, _attributes(grid))
+
+
+def _listed(grid: Grid) -> Geometry:
+    """Return a list of points, with their positions where the grid tells them."""
+    description: dict[str, Any] | None = None
+    known: dict[str, Any] = {"kind": grid.kind, "points": grid.points, "parameters": _numbers(grid)}
+    if grid.kind == "healpix" and grid.points == 12 * grid.parameters["Nside"] ** 2:
+        description = known
+    elif grid.row_lengths is not None and is_global(grid):
+        rows = _row_latitudes(grid)
+        first = grid.parameters["longitudeOfFirstGridPointInDegrees"]
+        if rows is not None:
+            description = {
+                **known,
+                "y": {"values": rows.tolist()},
+                "row_lengths": grid.row_lengths.tolist(),
+                "first_longitude": first,
+            }
+    dimensions = ("values",)
+    arrays = _positions(grid, dimensions, description) if description is not None else {}
+    return Geometry(grid, dimensions, grid.shape, arrays, tuple(arrays), None, _attributes(grid))
+
+
+def _row_latitudes(grid: Grid) -> Floats | None:
+    assert grid.row_lengths is not None
+    parameters, rows = grid.parameters, grid.row_lengths.size
+    first = parameters["latitudeOfFirstGridPointInDegrees"]
+    north = bool(grid.scanning & J_POSITIVE)
+    if grid.kind in ("reduced_gg", "reduced_rotated_gg") and 0 < parameters["N"] <= MAX_GAUSSIAN:
+        return gaussian_rows(parameters["N"], first, rows, north)
+    if grid.kind == "reduced_ll":
+        last = parameters["latitudeOfLastGridPointInDegrees"]
+        return np.linspace(first, last, rows)
+    return None
+
+
+def _plane(grid: Grid) -> Plane | None:
+    """Return the axes of the grid's plane; None for grids whose plane is not known here."""
+    if grid.kind in ("rotated_ll", "rotated_gg"):
+        return Plane(longitudes_of(grid), latitudes_of(grid), ROTATED_X, ROTATED_Y)
+    if grid.kind == "space_view":
+        axes = view_axes(grid)
+        return Plane(*axes, VIEW_X, VIEW_Y) if axes is not None else None
+    if grid.kind not in PROJECTIONS:
+        return None
+    parameters = grid.parameters
+    if grid.kind == "transverse_mercator":
+        x_0, y_0 = parameters["X1InMetres"], parameters["Y1InMetres"]
+    else:
+        x_0, y_0 = PROJECTIONS[grid.kind](parameters).forward(
+            parameters["longitudeOfFirstGridPointInDegrees"],
+            parameters["latitudeOfFirstGridPointInDegrees"],
+        )
+    if not np.isfinite(x_0) or not np.isfinite(y_0):
+        return None
+    assert grid.columns is not None
+    assert grid.rows is not None
+    step_x = -parameters["DxInMetres"] if grid.scanning & I_NEGATIVE else parameters["DxInMetres"]
+    step_y = parameters["DyInMetres"] if grid.scanning & J_POSITIVE else -parameters["DyInMetres"]
+    x = float(x_0) + step_x * np.arange(grid.columns, dtype=np.float64)
+    y = float(y_0) + step_y * np.arange(grid.rows, dtype=np.float64)
+    return Plane(x, y, X, Y)
+
+
+def _positions(
+    grid: Grid, dimensions: tuple[str, ...], description: Mapping[str, Any]
+) -> dict[str, ManifestArray]:
+    """Return latitude and longitude of all points as arrays worked out on reading."""
+    data = json.dumps(description, separators=(",", ":")).encode()
+    return {
+        name: ManifestArray(
+            ArrayMetadata.create(
+                shape=grid.shape,
+                dtype=np.dtype("<f8"),
+                chunk_shape=grid.shape,
+                codecs=({"name": CODEC, "configuration": {"coordinate": name}},),
+                fill_value=np.nan,
+                attributes=attributes,
+                dimension_names=dimensions,
+            ),
+            ChunkManifest.inlined(data).reshape_grid((1,) * len(grid.shape)),
+        )
+        for name, attributes in (("latitude", LATITUDE), ("longitude", LONGITUDE))
+    }
+
+
+def _brief(values: Floats) -> Any:
+    """Return an axis as first, step and count where that says the same, else all values."""
+    if values.size > 1:
+        step = (values[-1] - values[0]) / (values.size - 1)
+        if np.allclose(np.diff(values), step, rtol=1e-9, atol=1e-12):
+            return [float(values[0]), float(step), values.size]
+    return {"values": values.tolist()}
+
+
+def _numbers(grid: Grid) -> dict[str, Any]:
+    return {key: value for key, value in grid.parameters.items() if value is not None}
 
 
 def _ordered(grid: Grid, row: str, column: str) -> tuple[str, ...]:

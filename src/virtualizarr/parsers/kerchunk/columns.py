@@ -45,11 +45,9 @@ def manifest_of(
             f"a chunk grid of {cells:,} cells of which {len(positions):,} are stored is too sparse"
         )
     files = _Files(resolve)
-    code, offset, length = (
-        _rows(column, runs) for column in (table.code, table.offset, table.length)
-    )
-    location = files.numbers_of(code, table.urls)
-    offset, length = offset.astype(np.uint64), length.astype(np.uint64)
+    location = files.numbers_of(_rows(table.code, runs), table.urls)
+    offset = _rows(table.offset, runs).astype(np.uint64)
+    length = _rows(table.length, runs).astype(np.uint64)
     inline = _fill_others(table, runs, files, sizes, (location, offset, length))
     return ChunkManifest.from_columns(
         files.locations(),

@@ -107,7 +107,7 @@ class TableBuilder:
 
     def add_mapping(self, refs: Mapping[str, Any]) -> None:
         """Add keys and values of every kind. Raises CorruptFileError for keys that are no text."""
-        for batch in batched(refs.items(), BATCH, strict=False):
+        for batch in batched(refs.items(), BATCH):
             names, values = zip(*batch, strict=True)
             try:
                 lines = ("\n".join(names) + "\n").encode()
@@ -122,17 +122,13 @@ class TableBuilder:
         rows = [row for row, value in enumerate(values) if _is_plain(value)]
         plain = self._all_plain(tuple(values[row] for row in rows))
         assert plain is not None
-        every = (
-            np.full(len(values), OTHER, np.uint32),
-            np.zeros(len(values), np.int64),
-            np.zeros(len(values), np.int64),
-        )
-        for column, numbers in zip(every, plain, strict=True):
-            column[rows] = numbers
+        code = np.full(len(values), OTHER, np.uint32)
+        offset, length = np.zeros((2, len(values)), np.int64)
+        code[rows], offset[rows], length[rows] = plain
         chosen = set(rows)
         others = ((row, value) for row, value in enumerate(values) if row not in chosen)
         self._others.update((self._rows + row, value) for row, value in others)
-        return Columns(lines, *every)
+        return Columns(lines, code, offset, length)
 
     def _all_plain(
         self, values: tuple[Any, ...]

@@ -4,7 +4,8 @@ Specifications: TIFF revision 6.0 with its supplements and technical notes, BigT
 1.1, OME-TIFF. Georeference, nodata, scale and offset are as GDAL and rioxarray show them.
 
 Not read, and refused by name: old-style JPEG, JBIG, NeXT, ThunderScan, SGI Log and EER
-compression, chroma subsampled outside of JPEG, samples of different formats, volumes (ImageDepth).
+compression, chroma subsampled outside of JPEG, samples of different formats, volumes (ImageDepth),
+MetaMorph stacks. Tags that are not listed in `layout.Tag` are not shown.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
 from virtualizarr.model import Location, ManifestGroup
 from virtualizarr.parsers.tiff.decode import is_tiff
 from virtualizarr.parsers.tiff.image import Image, image_of
+from virtualizarr.parsers.tiff.imagej import with_hidden_planes
 from virtualizarr.parsers.tiff.read import read_ifds
 from virtualizarr.parsers.tiff.tree import Builder, Overviews, Pages, refuse_empty
 from virtualizarr.source.reading import Reading
@@ -73,6 +75,7 @@ class TIFFParser:
                     raise
                 skipped.append(str(error))
         refuse_empty(images)
+        images = with_hidden_planes(images, facts.size)
         group = Builder(location, self.overviews, self.pages, self.chunk_bytes).tree(images)
         if not skipped:
             return group

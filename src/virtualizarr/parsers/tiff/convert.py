@@ -19,8 +19,9 @@ from virtualizarr.model import (
 )
 from virtualizarr.model.dtypes import data_type_of, encode_fill
 from virtualizarr.model.metadata import CodecJson, serializer_of
+from virtualizarr.parsers.tiff.crs import crs_attributes
 from virtualizarr.parsers.tiff.describe import attributes_of, nodata_of
-from virtualizarr.parsers.tiff.georeference import Georeference, crs_attributes
+from virtualizarr.parsers.tiff.georeference import Georeference
 from virtualizarr.parsers.tiff.image import Image
 from virtualizarr.parsers.tiff.layout import Tag
 from virtualizarr.parsers.tiff.storage import Storage, storage_of
@@ -138,7 +139,7 @@ def coordinates_of(image: Image, reference: Georeference | None, suffix: str) ->
         arrays["band"] = _bands(image.samples)
     if reference is None:
         return arrays
-    mapping, axes = crs_attributes(reference.code) if reference.code is not None else ({}, {})
+    mapping, axes = crs_attributes(reference.code, reference.keys)
     transform = reference.transform
     short = max(image.width, image.length) <= MOST_COORDINATES
     if transform is not None and not reference.is_rotated and short:

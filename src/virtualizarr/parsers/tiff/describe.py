@@ -80,6 +80,9 @@ def attributes_of(image: Image) -> dict[str, Any]:
         values = ifd.values.get(tag)
         if values is not None and len(values) and np.isfinite(values[0]):
             attributes[name] = values[0].item()
+    extra = ifd.values.get(Tag.EXTRA_SAMPLES)
+    if extra is not None:
+        attributes["extra_samples"] = [int(value) for value in extra]
     attributes |= _photometric(image)
     attributes |= gdal_metadata(ifd.text(Tag.GDAL_METADATA), image.samples)
     attributes |= _nodata(image)

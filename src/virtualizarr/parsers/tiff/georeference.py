@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -197,22 +195,3 @@ def _epsg(keys: Mapping[int, Any]) -> str | None:
     if isinstance(vertical, int) and 1023 < vertical < USER_DEFINED:
         return f"EPSG:{code}+{vertical}"
     return f"EPSG:{code}"
-
-
-@lru_cache(maxsize=256)
-def crs_attributes(code: str) -> tuple[Mapping[str, Any], Mapping[str, Mapping[str, Any]]]:
-    """Return the CF grid mapping attributes of an EPSG code, and those of its X and Y axes.
-
-    Both are empty where pyproj is not installed, or does not know the code.
-    """
-    try:
-        pyproj = importlib.import_module("pyproj")
-    except ImportError:
-        return {}, {}
-    try:
-        crs = pyproj.CRS.from_user_input(code)
-        mapping = crs.to_cf()
-        axes = {axis["axis"]: axis for axis in crs.cs_to_cf() if "axis" in axis}
-    except pyproj.exceptions.CRSError:
-        return {}, {}
-    return {**mapping, "spatial_ref": mapping.get("crs_wkt", "")}, axes

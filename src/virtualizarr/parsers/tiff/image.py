@@ -142,6 +142,8 @@ def _image_of(ifd: Ifd) -> Image:
     for tag in (Tag.IMAGE_DEPTH, Tag.TILE_DEPTH):
         if ifd.number(tag, 1) != 1:
             raise UnsupportedFeatureError(f"a volume: tag {int(tag)} is {ifd.number(tag, 1)}")
+    if Tag.UIC2 in ifd.values:
+        raise UnsupportedFeatureError("a MetaMorph stack (STK), whose planes have no IFDs")
     planes = samples if ifd.number(Tag.PLANAR_CONFIGURATION, 1) == SEPARATE else 1
     is_tiled = Tag.TILE_WIDTH in ifd.values
     rows, columns = _chunk_shape(ifd, width, length, is_tiled)

@@ -7,6 +7,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from virtualizarr.parsers.tiff.imagej import axes_of
+
 SIZES = ("SizeX", "SizeY", "SizeZ", "SizeC", "SizeT")
 
 
@@ -24,8 +26,12 @@ def planes_of(
 ) -> Planes | None:
     """Return how the pages of a file make up the axes t, c and z.
 
-    None where the description is no OME-XML of one image whose planes are just these pages.
+    None where the description is no OME-XML of one image whose planes are just these pages, nor one
+    of ImageJ.
     """
+    stack = axes_of(description, pages)
+    if stack is not None:
+        return Planes(*stack, tuple(range(pages)))
     pixels = _pixels(description)
     if pixels is None:
         return None

@@ -21,7 +21,13 @@ import numpy as np
 import pytest
 from numcodecs.jenkins import jenkins_lookup3
 
-from virtualizarr.parsers.hdf5.index import ChunkedData, ChunkIndex, read_chunk_index
+from virtualizarr.errors import VirtualizeError
+from virtualizarr.parsers.hdf5.index import (
+    ChunkedData,
+    ChunkIndex,
+    read_chunk_index,
+    read_chunk_indexes,
+)
 from virtualizarr.parsers.hdf5.layout import ChunkedLayout, ChunkIndexType, Sizes
 from virtualizarr.source.memory import BytesSource
 from virtualizarr.source.reading import Reading, run
@@ -52,9 +58,19 @@ class Case:
         return ChunkedData(self.layout, self.shape, self.max_shape, len(self.filters) > 0)
 
     def index(self, **changes: Any) -> tuple[ChunkIndex, int]:
-        """The index and the rounds its reading took."""
-        source = BytesSource(changes.get("data", self.data))
-        return run(self.reading(**changes), source), source.rounds
+        """The index and the rounds its reading took; asserts that reading many gives the same."""
+        case = replace(self, **changes)
+        source, again = BytesSource(case.data), BytesSource(case.data)
+        (many,) = run(read_chunk_indexes([case.chunked], case.sizes, len(case.data)), again)
+        if isinstance(many, VirtualizeError):
+            with pytest.raises(type(many)) as caught:
+                run(case.reading(), source)
+            assert (caught.value.reason, caught.value.at) == (many.reason, many.at)
+            raise many
+        index = run(case.reading(), source)
+        assert_same(many, index)
+        assert again.rounds == source.rounds
+        return index, source.rounds
 
     def rebuilt(self, index: ChunkIndex) -> np.ndarray[Any, Any]:
         """The array that the chunks of `index` make up; zeros where there is none."""
@@ -79,6 +95,16 @@ class Case:
         if rounds is not None:
             assert taken == rounds
         return index
+
+
+def assert_same(index: ChunkIndex, other: ChunkIndex) -> None:
+    """Assert that two indexes have the same rows, in whatever order."""
+    order, other_order = np.argsort(index.cell), np.argsort(other.cell)
+    for name in ("cell", "address", "size", "filter_mask"):
+        column, expected = getattr(index, name), getattr(other, name)
+        np.testing.assert_array_equal(column[order], expected[other_order], err_msg=name)
+    assert index.filters_skipped == other.filters_skipped == bool(other.filter_mask.any())
+    assert index.complete == other.complete
 
 
 def undo(raw: bytes, filters: tuple[tuple[int, tuple[int, ...]], ...], mask: int) -> bytes:
