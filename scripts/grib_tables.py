@@ -19,8 +19,8 @@ TARGET is `src/virtualizarr/parsers/grib/tables`. What is written, one xz-compre
 
 from __future__ import annotations
 
-import lzma
 import json
+import lzma
 import re
 import sys
 from pathlib import Path
@@ -31,27 +31,34 @@ NOTICE = (
     "Apache License, Version 2.0"
 )
 ENTRY = re.compile(r"""(?:'([^']*)'|"([^"]*)"|(-?\d+|[A-Za-z]\w*))\s*=\s*\{([^}]*)\}""")
-CODES = {"grib1": ("table2Version", "indicatorOfParameter"), "grib2": ("discipline", "parameterCategory", "parameterNumber")}
+CODES = {
+    "grib1": ("table2Version", "indicatorOfParameter"),
+    "grib2": ("discipline", "parameterCategory", "parameterNumber"),
+}
 SIZED = re.compile(
     r"""^\s*(?:include|template)\s+"?(?P<file>[^"\s]+\.def)"""
-    r"""|^\s*(?P<kind>unsigned|signed|codetable|flags|byte|pad|ksec1expver)\s*\[(?P<size>\d+)\]\s*(?P<key>\w+)"""
+    r"""|^\s*(?P<kind>unsigned|signed|codetable|flags|byte|pad|ksec1expver)\s*"""
+    r"""\[(?P<size>\d+)\]\s*(?P<key>\w+)"""
     r"""|^\s*(?P<float>ieeefloat)\s+(?P<fkey>\w+)"""
     r"""|(?P<list>\blist\s*\()""",
     re.MULTILINE,
 )
+WHICH = ("First", "Second")
 EXTRA_KEYS = {
     *("typeOfGeneratingProcess", "backgroundProcess", "generatingProcessIdentifier"),
     *("indicatorOfUnitForForecastTime", "indicatorOfUnitOfTimeRange", "forecastTime"),
-    *(f"{part}Of{which}FixedSurface" for part in ("type", "scaleFactor", "scaledValue") for which in ("First", "Second")),
-    *("typeOfEnsembleForecast", "perturbationNumber", "numberOfForecastsInEnsemble", "derivedForecast"),
-    *("percentileValue", "probabilityType", "quantileValue", "totalNumberOfQuantiles"),
-    *(f"{part}Of{which}Limit" for part in ("scaleFactor", "scaledValue") for which in ("Lower", "Upper")),
-    *("numberOfTimeRanges", "typeOfTimeIncrement", "indicatorOfUnitForTimeRange", "lengthOfTimeRange"),
-    *(f"{part}OfEndOfOverallTimeInterval" for part in ("year", "month", "day", "hour", "minute", "second")),
-    *("waveDirectionNumber", "waveFrequencyNumber", "numberOfWaveDirections", "numberOfWaveFrequencies"),
-    *("typeOfPostProcessing", "yearOfModelVersion", "monthOfModelVersion", "dayOfModelVersion"),
-    *("inputProcessIdentifier", "inputOriginatingCentre"),
-}  # fmt: skip
+    *(f"typeOf{which}FixedSurface" for which in WHICH),
+    *(f"scaleFactorOf{which}FixedSurface" for which in WHICH),
+    *(f"scaledValueOf{which}FixedSurface" for which in WHICH),
+    *("typeOfEnsembleForecast", "perturbationNumber", "numberOfForecastsInEnsemble"),
+    *("derivedForecast", "percentileValue", "probabilityType", "quantileValue"),
+    *(f"scaleFactorOf{which}Limit" for which in ("Lower", "Upper")),
+    *(f"scaledValueOf{which}Limit" for which in ("Lower", "Upper")),
+    *("totalNumberOfQuantiles", "numberOfTimeRanges", "typeOfTimeIncrement"),
+    *("indicatorOfUnitForTimeRange", "lengthOfTimeRange", "yearOfEndOfOverallTimeInterval"),
+    *("waveDirectionNumber", "waveFrequencyNumber", "typeOfPostProcessing"),
+    *("inputProcessIdentifier", "inputOriginatingCentre", "scaleFactorOfCentralWaveNumber"),
+}
 
 
 def entries(path: Path) -> list[tuple[str, tuple[tuple[str, Any], ...]]]:
@@ -91,7 +98,9 @@ class Writer:
         self.keys: list[str] = []
         self.parameters: dict[tuple[Any, ...], int] = {}
 
-    def flat(self, conditions: tuple[tuple[str, Any], ...], without: tuple[str, ...] = ()) -> list[Any]:
+    def flat(
+        self, conditions: tuple[tuple[str, Any], ...], without: tuple[str, ...] = ()
+    ) -> list[Any]:
         out: list[Any] = []
         for key, value in conditions:
             if key in without:
@@ -103,23 +112,38 @@ class Writer:
 
     def folders(self) -> list[tuple[str, Path]]:
         local = sorted((self.folder / self.edition / "localConcepts").iterdir())
-        return [(self.edition, self.folder / self.edition)] + [(f"{self.edition}/{path.name}", path) for path in local]
+        return [(self.edition, self.folder / self.edition)] + [
+            (f"{self.edition}/{path.name}", path) for path in local
+        ]
 
     def names(self) -> dict[str, Any]:
         """Return the parameter lists by code."""
         lists: dict[str, Any] = {}
         for label, path in self.folders():
             for variant in ("", ".lte33", ".legacy", ".chemsplit"):
-                columns = [entries(path / f"{kind}{variant}.def") for kind in ("shortName", "name", "units", "paramId")]
+                columns = [
+                    entries(path / f"{kind}{variant}.def")
+                    for kind in ("shortName", "name", "units", "paramId")
+                ]
                 if not columns[0]:
                     continue
-                known = [dict((tuple(sorted(c, key=str)), n) for n, c in column) for column in columns[1:]]
+                known = [
+                    dict((tuple(sorted(c, key=str)), n) for n, c in column)
+                    for column in columns[1:]
+                ]
                 table: dict[str, list[Any]] = {}
-                aligned = all([c for _, c in column] == [c for _, c in columns[0]] for column in columns[1:])
+                aligned = all(
+                    [c for _, c in column] == [c for _, c in columns[0]] for column in columns[1:]
+                )
                 for i, (short, conditions) in enumerate(columns[0]):
-                    rest = [column[i][0] for column in columns[1:]] if aligned else [
-                        other.get(tuple(sorted(conditions, key=str)), "unknown") for other in known
-                    ]
+                    rest = (
+                        [column[i][0] for column in columns[1:]]
+                        if aligned
+                        else [
+                            other.get(tuple(sorted(conditions, key=str)), "unknown")
+                            for other in known
+                        ]
+                    )
                     number = int(rest[2]) if re.fullmatch(r"\d+", rest[2]) else 0
                     parameter = (short, rest[0], rest[1], number)
                     index = self.parameters.setdefault(parameter, len(self.parameters))
@@ -150,7 +174,13 @@ class Writer:
         """Return a concept's [condition, value] pairs by list."""
         found = {}
         for label, path in self.folders():
-            pairs = [[self.flat(expanded), name] for file in files for name, conditions in entries(path / file) if ("dummy", 0) not in conditions for expanded in alternatives(conditions)]
+            pairs = [
+                [self.flat(expanded), name]
+                for file in files
+                for name, conditions in entries(path / file)
+                if ("dummy", 0) not in conditions
+                for expanded in alternatives(conditions)
+            ]
             if pairs:
                 found[label] = pairs
         return found
@@ -205,7 +235,9 @@ def walk(folder: Path, file: str, at: int, found: dict[str, list[int]], lists: l
             lists.append(file)
         else:
             size = int(match["size"]) if match["size"] else 4
-            found.setdefault(match["key"] or match["fkey"], [at, size, int(match["kind"] == "signed")])
+            found.setdefault(
+                match["key"] or match["fkey"], [at, size, int(match["kind"] == "signed")]
+            )
             at += size
     return at
 
@@ -239,13 +271,21 @@ def main(definitions: Path, target: Path) -> None:
             document["switch"] = writer.concept("MTG2SwitchConcept.def")
             document["centres"] = table_rows(definitions / "common/c-11.table")
             wanted = set(writer.keys) | EXTRA_KEYS | set(CODES["grib2"])
-            numbers = sorted(int(path.name.split(".")[2]) for path in (definitions / "grib2/templates").glob("template.4.*.def") if path.name.split(".")[2].isdigit())
-            document["templates"] = {str(n): placed(layout(definitions, n, wanted)) for n in numbers}
+            numbers = sorted(
+                int(path.name.split(".")[2])
+                for path in (definitions / "grib2/templates").glob("template.4.*.def")
+                if path.name.split(".")[2].isdigit()
+            )
+            document["templates"] = {
+                str(n): placed(layout(definitions, n, wanted)) for n in numbers
+            }
             units = (definitions / "grib2/tables/35/4.5.table").read_text()
             document["surfaces"] = {
                 m[1]: m[2] for m in re.finditer(r"^(\d+) \S+ .*\((.+)\)\s*$", units, re.MULTILINE)
             }
-        document["types"] = {k: v[0] for k, v in table_rows(definitions / "mars/type.table").items()}
+        document["types"] = {
+            k: v[0] for k, v in table_rows(definitions / "mars/type.table").items()
+        }
         document["keys"] = writer.keys
         columns = zip(*writer.parameters, strict=True)
         document["parameters"] = {

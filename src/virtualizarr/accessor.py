@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from typing import Any, Literal
 
 import xarray as xr
 
+from virtualizarr.api import extend
 from virtualizarr.datasets.from_xarray import from_dataset, from_datatree
 from virtualizarr.datasets.lazy import LazyStore
 from virtualizarr.datasets.to_xarray import to_datatree, walk
@@ -18,7 +20,7 @@ from virtualizarr.model.measuring import nbytes_held
 from virtualizarr.source.open import Registry
 from virtualizarr.source.policy import AllowedLocations
 from virtualizarr.store import ManifestStore
-from virtualizarr.writers import kerchunk
+from virtualizarr.writers import icechunk, kerchunk, zarr
 
 type Path = str | os.PathLike[str]
 type KerchunkFormat = Literal["dict", "json", "parquet"]
@@ -62,6 +64,70 @@ class DatasetAccessor:
             registry=registry,
             storage_options=storage_options,
         )
+
+    def to_icechunk(
+        self,
+        store: Any,
+        *,
+        group: str | None = None,
+        mode: Literal["w", "w-", "a"] | None = None,
+        append_dim: str | None = None,
+        region: Any = None,
+        validate_containers: bool = True,
+        last_updated_at: datetime | None = None,
+        commit_message: str | None = None,
+        storage_options: Mapping[str, Any] | None = None,
+    ) -> str | None:
+        """Write the references into Icechunk; return the snapshot's id where that was committed.
+
+        `store` is a path or URL, where a repository is opened, or made with all that its readers
+        need, and the write is committed; or a `Repository`; or an `IcechunkStore` or `Session`,
+        which is left to you to commit. Appending what is already there changes nothing and warns.
+        Arguments and errors are those of `writers.icechunk.write`.
+        """
+        return icechunk.write(
+            self.to_group(),
+            store,
+            group_path=group,
+            mode=mode,
+            append_dim=append_dim,
+            region=region,
+            validate_containers=validate_containers,
+            last_updated_at=last_updated_at,
+            commit_message=commit_message,
+            storage_options=storage_options,
+            report=_warn_if_nothing_was_done,
+        )
+
+    def to_zarr(
+        self,
+        store: Path,
+        *,
+        spec: Literal["manifest", "kerchunk"] = "manifest",
+        mode: Literal["w", "w-"] = "w-",
+        append_dim: str | None = None,
+        region: Any = None,
+        columnar: bool | None = None,
+        storage_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write a Zarr v3 store with a chunk manifest for each array, to a path or URL.
+
+        `mode` "w-" refuses a target that exists, "w" replaces it. `append_dim` and `region` extend
+        a store or replace a part of one; appending what is already there changes nothing and
+        warns. `columnar` keeps manifests as Parquet instead of JSON (None: those of large arrays).
+        `spec="kerchunk"` writes kerchunk references instead, in the format of the target's name.
+        Errors are those of `writers.zarr.write`.
+        """
+        references = self.to_group()
+        if append_dim is not None or region is not None:
+            note = extend(references, store, append_dim, region, storage_options=storage_options)
+            _warn_if_nothing_was_done(note)
+        elif spec == "kerchunk":
+            kerchunk.write(references, store, storage_options=storage_options)
+        else:
+            zarr.write(
+                references, store, mode=mode, columnar=columnar, storage_options=storage_options
+            )
 
     def open(
         self,
@@ -145,6 +211,74 @@ class DataTreeAccessor:
             registry=registry,
             storage_options=storage_options,
         )
+
+    def to_icechunk(
+        self,
+        store: Any,
+        *,
+        group: str | None = None,
+        mode: Literal["w", "w-", "a"] | None = None,
+        append_dim: str | None = None,
+        region: Any = None,
+        write_inherited_coords: bool = False,
+        validate_containers: bool = True,
+        last_updated_at: datetime | None = None,
+        commit_message: str | None = None,
+        storage_options: Mapping[str, Any] | None = None,
+    ) -> str | None:
+        """Write the references into Icechunk; return the snapshot's id where that was committed.
+
+        `store` is a path or URL, where a repository is opened, or made with all that its readers
+        need, and the write is committed; or a `Repository`; or an `IcechunkStore` or `Session`,
+        which is left to you to commit. Appending what is already there changes nothing and warns.
+        Arguments and errors are those of `writers.icechunk.write`. A coordinate that
+        groups inherit is written once, unless `write_inherited_coords`.
+        """
+        return icechunk.write(
+            self.to_group(write_inherited_coords=write_inherited_coords),
+            store,
+            group_path=group,
+            mode=mode,
+            append_dim=append_dim,
+            region=region,
+            validate_containers=validate_containers,
+            last_updated_at=last_updated_at,
+            commit_message=commit_message,
+            storage_options=storage_options,
+            report=_warn_if_nothing_was_done,
+        )
+
+    def to_zarr(
+        self,
+        store: Path,
+        *,
+        spec: Literal["manifest", "kerchunk"] = "manifest",
+        mode: Literal["w", "w-"] = "w-",
+        append_dim: str | None = None,
+        region: Any = None,
+        write_inherited_coords: bool = False,
+        columnar: bool | None = None,
+        storage_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write a Zarr v3 store with a chunk manifest for each array, to a path or URL.
+
+        `mode` "w-" refuses a target that exists, "w" replaces it. `append_dim` and `region` extend
+        a store or replace a part of one; appending what is already there changes nothing and
+        warns. `columnar` keeps manifests as Parquet instead of JSON (None: those of large arrays).
+        `spec="kerchunk"` writes kerchunk references instead, in the format of the target's name.
+        Errors are those of `writers.zarr.write`. A coordinate that
+        groups inherit is written once, unless `write_inherited_coords`.
+        """
+        references = self.to_group(write_inherited_coords=write_inherited_coords)
+        if append_dim is not None or region is not None:
+            note = extend(references, store, append_dim, region, storage_options=storage_options)
+            _warn_if_nothing_was_done(note)
+        elif spec == "kerchunk":
+            kerchunk.write(references, store, storage_options=storage_options)
+        else:
+            zarr.write(
+                references, store, mode=mode, columnar=columnar, storage_options=storage_options
+            )
 
     def open(
         self,
@@ -237,6 +371,11 @@ def _opened(
     group: ManifestGroup, store: ManifestStore, path: str, chunks: Any, options: Mapping[str, Any]
 ) -> xr.Dataset:
     return xr.open_dataset(LazyStore(group, store, path), engine="store", chunks=chunks, **options)
+
+
+def _warn_if_nothing_was_done(note: str) -> None:
+    if note.startswith("nothing to"):
+        warnings.warn(note, stacklevel=4)
 
 
 def _warn_if_nothing_is_virtual(arrays: list[ManifestArray]) -> None:

@@ -15,7 +15,7 @@ from virtualizarr.datasets.virtual import Wanted, virtual_datasets
 from virtualizarr.errors import VirtualizeError
 from virtualizarr.examine.renaming import renamed_prefixes
 from virtualizarr.model import ManifestGroup
-from virtualizarr.model.append import plan_append
+from virtualizarr.model.append import plan_append, plan_region, region_of
 from virtualizarr.model.placing import carried_out
 from virtualizarr.parsers.base import Parser
 from virtualizarr.parsing import (
@@ -252,16 +252,42 @@ def append(
     read. Raises CombineError, naming the array, where appending would give wrong values, and what
     parsing and the writer raise.
     """
+    return extend(group, target, dim, None, storage_options=storage_options)
+
+
+def extend(
+    group: ManifestGroup,
+    target: Url,
+    append_dim: str | None,
+    region: Mapping[str, Any] | None,
+    *,
+    storage_options: Mapping[str, Any] | None = None,
+) -> str:
+    """Append along a dimension as `append` does, or replace a region made of whole chunks.
+
+    `region` gives slices by dimension name, or "auto" for a dimension whose coordinate decides.
+    """
+    if (append_dim is None) == (region is None):
+        raise ValueError("give append_dim or region, and not both")
     access = Access.of(None, storage_options)
     parsed = parsed_input(target, access)
     writer = writer_named(parsed.format if parsed.format is not None else "")
     if writer.appends:
         notes: list[str] = []
         writer.write(
-            group, target, storage_options=storage_options, append_dim=dim, report=notes.append
+            group,
+            target,
+            storage_options=storage_options,
+            append_dim=append_dim,
+            region=region,
+            report=notes.append,
         )
         return "; ".join(notes)
-    plan = plan_append(parsed.group, group, dim)
+    if append_dim is not None:
+        plan = plan_append(parsed.group, group, append_dim)
+    else:
+        assert region is not None
+        plan = plan_region(parsed.group, group, region_of(parsed.group, group, region))
     if not plan.nothing_to_do:
         whole = carried_out(parsed.group, plan)
         writer.write(whole, target, overwrite=True, storage_options=storage_options)

@@ -42,8 +42,10 @@ def test_bytes_are_copied() -> None:
 
 
 def test_missing_rows_are_filled() -> None:
-    found = decode(field("n"), rows(3), 20).view(">i4")
+    found = decode(field("n", pad=True), rows(3), 20).view(">i4")
     assert found.tolist() == [-5, 995, 1995, 0, 0]
+    with pytest.raises(CorruptFileError, match="12 bytes for a chunk of 20"):
+        decode(field("n"), rows(3), 20)
 
 
 def test_first_bits_are_turned_over() -> None:

@@ -43,7 +43,7 @@ class TestTIFF(ParserConformance):
 
     def oracle_attributes(self, path: Path) -> Mapping[str, Mapping[str, Any]]:
         with tifffile.TiffFile(path) as tiff:
-            software = tiff.pages[0].software
+            software, extra = tiff.pages[0].software, tiff.pages[0].extrasamples
         resolution = {"TIFFTAG_XRESOLUTION": 1.0, "TIFFTAG_YRESOLUTION": 1.0}
         return {
             "": {},
@@ -52,6 +52,7 @@ class TestTIFF(ParserConformance):
                 "TIFFTAG_IMAGEDESCRIPTION": "test",
                 "TIFFTAG_SOFTWARE": software,
                 **resolution,
+                **({"extra_samples": [int(kind) for kind in extra]} if extra else {}),
                 "TIFFTAG_RESOLUTIONUNIT": 1,
                 "photometric": "minIsBlack",
             },

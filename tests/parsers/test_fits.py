@@ -17,6 +17,7 @@ from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
 from virtualizarr.model import ManifestArray
 from virtualizarr.parsers.fits import FITSParser
 from virtualizarr.source.cache import CachingSource
+from virtualizarr.source.facts import FileFacts
 from virtualizarr.source.memory import BytesSource
 from virtualizarr.source.reading import run
 from virtualizarr.testing import parse_file, read_values, walk_arrays
@@ -105,10 +106,13 @@ def test_columns_without_width(tmp_path: Path) -> None:
     path = tmp_path / "zero.fits"
     columns = [
         fits.Column("a", "J", array=np.arange(3)),
-        fits.Column("text", "0A", array=np.array(["", "", ""])),
+        fits.Column("text", "0J", array=np.zeros((3, 0))),
         fits.Column("b", "2E", array=np.ones((3, 2))),
     ]
     fits.BinTableHDU.from_columns(columns, name="T").writeto(path)
+    check(path)
+    path.write_bytes(path.read_bytes().replace(b"'0J      '", b"'0A      '"))
+    assert parse_file(FITSParser(), path).groups["T"].arrays["text"].dtype.kind == "S"
     check(path)
 
 
@@ -384,3 +388,21 @@ def test_truncated_data_are_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(CorruptFileError, match=r"'LAST'.*truncated"):
         parse_file(FITSParser(), path)
     assert [*parse_file(FITSParser(drop_variables=["LAST"]), path).arrays] == ["PRIMARY"]
+
+
+class UnsizedSource(BytesSource):
+    """A file whose size nobody says."""
+
+    def facts(self) -> FileFacts:
+        return FileFacts()
+
+
+def test_files_of_unknown_size(tmp_path: Path) -> None:
+    path = tmp_path / "image.fits"
+    image = np.zeros((300, 300), "f4")
+    fits.HDUList([fits.PrimaryHDU(image), fits.ImageHDU(image, name="LAST")]).writeto(path)
+    content = path.read_bytes()
+    whole = run(FITSParser().parse("memory://a"), UnsizedSource(content, "memory://a"))
+    assert [*whole.arrays] == ["PRIMARY", "LAST"]
+    with pytest.raises(CorruptFileError, match=r"'LAST'.*truncated"):
+        run(FITSParser().parse("memory://a"), UnsizedSource(content[:500_000], "memory://a"))

@@ -17,6 +17,7 @@ from materialize import tree_values
 from netcdf_oracle import found_elsewhere, found_in
 from virtualizarr.errors import CorruptFileError, UnknownFormatError, VirtualizeError
 from virtualizarr.model import ManifestGroup
+from virtualizarr.parsers import netcdf3
 from virtualizarr.parsers.netcdf3 import NetCDF3Parser
 from virtualizarr.source.facts import FileFacts
 from virtualizarr.source.local import LocalSource
@@ -115,6 +116,24 @@ def test_a_long_header_takes_two_rounds(tmp_path):
     group = run(NetCDF3Parser().parse("memory://f.nc"), source)
     assert len(group) == 2000
     assert source.rounds == 2
+
+
+@pytest.mark.parametrize("first", [1, 3, 4, 6, 8, 13, 40, 41, 100, 163, 500])
+@pytest.mark.parametrize("growth", [2, 32])
+def test_a_header_read_in_pieces_is_the_same(tmp_path, monkeypatch, first, growth):
+    path = tmp_path / "pieces.nc"
+    with netCDF4.Dataset(path, "w", format="NETCDF3_64BIT_DATA") as dataset:
+        dataset.title = "a file"
+        dataset.createDimension("x", 3)
+        for i in range(5):
+            variable = dataset.createVariable(f"v{i}", "i4", ("x",))
+            variable.units = f"metres {i}"
+    data = path.read_bytes()
+    whole = run(netcdf3.read_header(), BytesSource(data))
+    monkeypatch.setattr(netcdf3, "GROWTH", growth)
+    source = BytesSource(data)
+    assert run(netcdf3.read_header(first), source) == whole
+    assert source.rounds > 1
 
 
 def test_records_of_several_variables_are_one_chunk_each(example):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -73,16 +73,15 @@ def show_table(console: Console, columns: Sequence[str], rows: Sequence[Sequence
 
 
 @contextmanager
-def progress_bar(console: Console, total: int, what: str) -> Iterator[Any]:
-    """Give a function to call once per finished item; draws a bar where there is a terminal."""
+def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Draw a bar on stderr; give what is to be told (done, in all)."""
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        console=console,
+        console=Console(stderr=True),
         transient=True,
-        disable=not console.is_terminal,
     ) as progress:
-        task = progress.add_task(what, total=total)
-        yield lambda: progress.advance(task)
+        task = progress.add_task(what, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)

@@ -36,8 +36,8 @@ class Field(ForeignCodec):
     a byte for each. "integer" and "real": a decimal number as text, to a big-endian integer or
     IEEE number of `size` bytes; a blank field, or one that reads as `null`, becomes 0 or NaN.
     "complex": big-endian complex numbers of `size` bytes, times `scale`, plus `zero` (which CF
-    attributes cannot say of complex numbers). Rows that a chunk lacks at its end are filled with
-    zero bytes.
+    attributes cannot say of complex numbers). With `pad`, rows that a chunk lacks at its end are
+    filled with zero bytes; else such a chunk is refused.
     """
 
     name: ClassVar[str] = "virtualizarr.field"
@@ -49,6 +49,7 @@ class Field(ForeignCodec):
     null: str | None = None
     scale: float = 1.0
     zero: float = 0.0
+    pad: bool = False
 
     def __post_init__(self) -> None:
         self.require_integers(
@@ -59,6 +60,7 @@ class Field(ForeignCodec):
         self.require(self.null is None or isinstance(self.null, str), f"null is {self.null!r}")
         numbers = all(isinstance(n, int | float) for n in (self.scale, self.zero))
         self.require(numbers, f"scale is {self.scale!r}, zero {self.zero!r}")
+        self.require(isinstance(self.pad, bool), f"pad is {self.pad!r}")
         inside = self.offset + self.width <= self.row_bytes
         self.require(inside, f"the field leaves the row of {self.row_bytes} bytes")
         self.require(SIZES[self.kind](self), f"size is {self.size}, the width {self.width}")
@@ -72,7 +74,8 @@ class Field(ForeignCodec):
         rows, rest = divmod(data.size, self.row_bytes)
         self.require(rest == 0, f"{data.size} bytes are no whole rows of {self.row_bytes}")
         size = rows * self.decoded_width
-        self.require(nbytes is None or size <= nbytes, f"{size} bytes for a chunk of {nbytes}")
+        fits = nbytes is None or size == nbytes or (self.pad and size < nbytes)
+        self.require(fits, f"{size} bytes for a chunk of {nbytes}")
         columns = slice(self.offset, self.offset + self.width)
         fields = np.ascontiguousarray(data.reshape(rows, self.row_bytes)[:, columns])
         found = octets(DECODERS[self.kind](self, fields))

@@ -18,6 +18,8 @@ from virtualizarr.source.urls import normalize_url
 AT_ONCE = 16
 DECODING_ATTRIBUTES = ("scale_factor", "add_offset", "_FillValue", "missing_value", "_Unsigned")
 
+WHOLE = "whole"
+
 type Told = Callable[[int, int], None]
 type Description = Mapping[str, Mapping[str, Json]]
 
@@ -60,14 +62,57 @@ def check(
         except VirtualizeError as error:
             return str(error.url if error.url is not None else url), error
 
-    eras: dict[str, tuple[Description | VirtualizeError, list[str]]] = {}
+    files: list[tuple[str, Description | VirtualizeError]] = []
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for done, (url, found) in enumerate(pool.map(described, urls), 1):
-            key = f"!{found.reason}" if isinstance(found, VirtualizeError) else repr(found)
-            eras.setdefault(key, (found, []))[1].append(url)
+        for done, file in enumerate(pool.map(described, urls), 1):
+            files.append(file)
             if progress is not None:
                 progress(done, len(urls))
+    lengths = _chunk_lengths([found for _, found in files])
+    eras: dict[str, tuple[Description | VirtualizeError, list[str]]] = {}
+    for url, found in files:
+        if isinstance(found, VirtualizeError):
+            eras.setdefault(f"!{found.reason}", (found, []))[1].append(url)
+        else:
+            settled = _settled(found, lengths)
+            eras.setdefault(repr(settled), (settled, []))[1].append(url)
     return _compared(list(eras.values()))
+
+
+type _Lengths = Mapping[tuple[str, int], set[str]]
+
+
+def _chunk_lengths(found: Sequence[Description | VirtualizeError]) -> _Lengths:
+    """Return, by variable and axis, the chunk lengths of files that have several chunks there."""
+    lengths: dict[tuple[str, int], set[str]] = {}
+    for description in found:
+        if isinstance(description, VirtualizeError):
+            continue
+        for path, variable in description.items():
+            chunks: Any = variable["chunks"]
+            for axis, length in enumerate(chunks):
+                if not _is_whole(length):
+                    lengths.setdefault((path, axis), set()).add(str(length))
+    return lengths
+
+
+def _settled(description: Description, lengths: _Lengths) -> Description:
+    """Return the description with axes of one chunk called so, unless the length is a usual one."""
+    settled: dict[str, Mapping[str, Json]] = {}
+    for path, variable in description.items():
+        chunks: Any = variable["chunks"]
+        named = [
+            (length[1] if str(length[1]) in lengths.get((path, axis), ()) else WHOLE)
+            if _is_whole(length)
+            else length
+            for axis, length in enumerate(chunks)
+        ]
+        settled[path] = {**variable, "chunks": named}
+    return settled
+
+
+def _is_whole(length: Any) -> bool:
+    return isinstance(length, list) and len(length) == 2 and length[0] == WHOLE
 
 
 def _compared(eras: list[tuple[Description | VirtualizeError, list[str]]]) -> list[Era]:
@@ -89,7 +134,7 @@ def _described(array: ManifestArray) -> dict[str, Json]:
     metadata = array.metadata
     names = metadata.dimension_names
     chunks = [
-        "whole" if length == extent else to_json(length)
+        [WHOLE, extent] if length == extent else to_json(length)
         for length, extent in zip(array.chunks, array.shape, strict=True)
     ]
     document: Any = metadata.to_json()

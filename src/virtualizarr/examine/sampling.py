@@ -69,13 +69,14 @@ def decode_chunk(store: ManifestStore, path: str, array: ManifestArray, cell: in
         layout = axis_layout(array.metadata, axis)
         start = int(layout.starts[at])
         region.append(slice(start, start + int(layout.shown[at])))
+    where = ".".join(str(int(at)) for at in index)
+    chunk = f"chunk {where if where else '0'} does not decode"
     try:
         zarr.open_array(store, path=path, mode="r", zarr_format=3)[tuple(region)]
     except VirtualizeError as error:
-        raise error.located(node=path) from error.__cause__
+        if error.url is not None:  # the file is at fault, not what it holds
+            raise error.located(node=path) from error.__cause__
+        raise CorruptFileError(f"{chunk}: {error.reason}", node=path) from error
     except DECODING_ERRORS as error:
-        where = ".".join(str(int(at)) for at in index)
-        raise CorruptFileError(
-            f"chunk {where if where else '0'} does not decode: {type(error).__name__}: {error}",
-            node=path,
-        ) from error
+        reason = f"{chunk}: {type(error).__name__}: {error}"
+        raise CorruptFileError(reason, node=path) from error

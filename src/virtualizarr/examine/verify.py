@@ -137,6 +137,8 @@ def _asked_of_files(
                 Problem(f"{found.impossible} chunks end where no file or value can", node=path)
             )
         for location, end in zip(array.manifest.locations, found.ends.tolist(), strict=True):
+            if not end:
+                continue
             key = _evidence(location)
             before = wanted[key][1] if key in wanted else 0
             wanted[key] = (location, max(before, end))

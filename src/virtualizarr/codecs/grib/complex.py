@@ -27,7 +27,7 @@ class Groups(NamedTuple):
     missing: int
     primary: bytes
     secondary: bytes
-    count: int
+    number: int
     width_reference: int
     width_bits: int
     length_reference: int
@@ -58,10 +58,10 @@ def _values(template: Octets, data: Octets, count: int, order: int, octets: int)
     groups = Groups(*unpack_from(">BB4s4sIBBIBIB", template, 21))
     if groups.missing > 2:
         raise UnsupportedFeatureError(f"missing value management {groups.missing}")
-    if not count or not groups.count:
+    if not count or not groups.number:
         return scale.constant(count)
-    if groups.count > count:
-        raise CorruptFileError(f"{groups.count} groups for {count} values")
+    if groups.number > count:
+        raise CorruptFileError(f"{groups.number} groups for {count} values")
     extra = [_signed(data, part, octets) for part in range(order + 1)] if order else []
     numbers, absent = _numbers(groups, scale.bits, data, len(extra) * octets, count)
     if order:
@@ -90,10 +90,10 @@ def _numbers(
     """Return the packed numbers of all values, and which of them are missing, if any may be."""
     octets = padded(data)
     at = start * 8
-    reference, at = _column(octets, at, groups.count, bits)
-    width, at = _column(octets, at, groups.count, groups.width_bits)
+    reference, at = _column(octets, at, groups.number, bits)
+    width, at = _column(octets, at, groups.number, groups.width_bits)
     width += groups.width_reference
-    length, at = _column(octets, at, groups.count, groups.length_bits)
+    length, at = _column(octets, at, groups.number, groups.length_bits)
     length = length * groups.length_increment + groups.length_reference
     length[-1] = groups.last_length
     if int(length.sum()) != count or (length < 0).any() or length.max() > count:
@@ -132,9 +132,7 @@ def _absent(
     constant = widths == 0
     absent: Flags = np.where(constant, references == whole if bits else False, numbers == top)
     if management == 2:
-        absent |= np.where(
-            constant, references == whole - 1 if bits else False, numbers == top - 1
-        )
+        absent |= np.where(constant, references == whole - 1 if bits else False, numbers == top - 1)
     return absent
 
 

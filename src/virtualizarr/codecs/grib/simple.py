@@ -59,7 +59,7 @@ class Scale(NamedTuple):
     def apply(self, numbers: Any) -> Values:
         """Return the values that packed numbers stand for."""
         with np.errstate(over="ignore", invalid="ignore"):
-            values = np.multiply(numbers, np.ldexp(1.0, self.binary), dtype=np.float64)
+            values: Values = np.multiply(numbers, np.ldexp(1.0, self.binary), dtype=np.float64)
             values += self.reference
             if self.decimal:
                 values *= np.float64(10.0) ** -self.decimal
@@ -97,7 +97,8 @@ def logarithmic(template: Octets, data: Octets, count: int) -> Values:
     values = simple(template, data, count)
     (offset,) = unpack_from(">f", template, 20)
     with np.errstate(over="ignore"):
-        return np.exp(values) - offset
+        exponentials: Values = np.exp(values)
+    return exponentials - float(offset)
 
 
 def ieee(template: Octets, data: Octets, count: int) -> Values:

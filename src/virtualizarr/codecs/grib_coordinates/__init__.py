@@ -38,9 +38,7 @@ class GribCoordinates(ForeignCodec):
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             raise self.corrupt(f"not the description of a grid: {error!r}") from error
         found = np.ascontiguousarray(latitude if self.coordinate == "latitude" else longitude)
-        self.require(
-            nbytes is None or found.nbytes == nbytes, f"{found.nbytes} bytes for {nbytes}"
-        )
+        self.require(nbytes is None or found.nbytes == nbytes, f"{found.nbytes} bytes for {nbytes}")
         return octets(found.astype("<f8", copy=False))
 
     def _check_size(self, description: object, nbytes: int | None) -> None:

@@ -26,7 +26,7 @@ def points_of(description: Description) -> tuple[Floats, Floats]:
 
     `description` has the key `kind`, ecCodes' `gridType`, and what `_KINDS` needs for it.
     """
-    kind = description.get("kind")
+    kind = str(description.get("kind"))
     if kind in PROJECTIONS:
         longitude, latitude = _projected(description)
     elif kind in _KINDS:
@@ -52,7 +52,8 @@ def axis_values(axis: Any) -> Floats:
     first, step, count = axis
     if not 0 <= count <= MAX_AXIS:
         raise CorruptFileError(f"an axis of {count} points")
-    return first + step * np.arange(int(count), dtype=np.float64)
+    values: Floats = first + step * np.arange(int(count), dtype=np.float64)
+    return values
 
 
 def _require_points(description: Description, points: int) -> None:

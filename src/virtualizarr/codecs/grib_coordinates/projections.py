@@ -137,7 +137,8 @@ def azimuthal(parameters: Parameters) -> Projection:
     whole = float(earth.q(np.pi / 2))
     radius = earth.major * np.sqrt(whole / 2)
     beta_0 = np.arcsin(earth.q(origin) / whole)
-    d = earth.major * earth.m(origin) / (radius * np.cos(beta_0))
+    polar = abs(abs(origin) - np.pi / 2) < 1e-9
+    d = 1.0 if polar else earth.major * earth.m(origin) / (radius * np.cos(beta_0))
 
     def forward(longitude: Any, latitude: Any) -> Pair:
         beta = np.arcsin(np.clip(earth.q(np.radians(latitude)) / whole, -1, 1))
@@ -153,7 +154,7 @@ def azimuthal(parameters: Parameters) -> Projection:
         c = 2 * np.arcsin(np.clip(rho / (2 * radius), -1, 1))
         safe = np.where(rho == 0, 1.0, rho)
         sine = np.cos(c) * np.sin(beta_0) + d * y * np.sin(c) * np.cos(beta_0) / safe
-        latitude = earth.latitude_of_q(2 * whole / 2 * np.clip(sine, -1, 1))
+        latitude = earth.latitude_of_q(whole * np.clip(sine, -1, 1))
         across = d * np.cos(beta_0) * rho * np.cos(c) - d * d * y * np.sin(beta_0) * np.sin(c)
         longitude = meridian + np.arctan2(x * np.sin(c), across)
         return np.degrees(longitude), np.degrees(latitude)

@@ -29,10 +29,10 @@ def codec_json(codec: ForeignCodec) -> CodecJson:
     return {"name": codec.name, "configuration": codec.configuration()}
 
 
-def flipping(dtype: np.dtype[Any]) -> list[CodecJson]:
+def flipping(dtype: np.dtype[Any], *, pad: bool = False) -> list[CodecJson]:
     """Return the codec that turns over the first bit of numbers stored in big-endian order."""
     size = dtype.itemsize
-    return [codec_json(Field(size, 0, size, FLIP, size))]
+    return [codec_json(Field(size, 0, size, FLIP, size, pad=pad))]
 
 
 def contiguous_array(
@@ -54,12 +54,14 @@ def contiguous_array(
     chunk_shape, axis = split(shape, dtype.itemsize, chunk_bytes)
     whole = tuple(max(n, 1) for n in shape)
     ragged = bool(whole) and whole[axis] % chunk_shape[axis] != 0
-    padding = [codec_json(Field(dtype.itemsize, 0, dtype.itemsize, COPY))] if ragged else []
+    padding = (
+        [codec_json(Field(dtype.itemsize, 0, dtype.itemsize, COPY, pad=True))] if ragged else []
+    )
     metadata = ArrayMetadata.create(
         shape=shape,
         dtype=dtype,
         chunk_shape=chunk_shape,
-        codecs=flipping(dtype) if flip else padding,
+        codecs=flipping(dtype, pad=ragged) if flip else padding,
         attributes=attributes,
         dimension_names=dims,
     )

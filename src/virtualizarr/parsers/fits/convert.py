@@ -18,6 +18,7 @@ from virtualizarr.parsers.fits.tables import (
 )
 from virtualizarr.parsers.fits.tile_table import image_of
 from virtualizarr.parsers.fits.tiles import is_tiled, tiled_array
+from virtualizarr.source.ranges import ByteRange
 from virtualizarr.source.reading import Reading, together
 
 type Node = ManifestArray | ManifestGroup
@@ -54,18 +55,26 @@ def read_tree(
 
 def _converted(name: str, hdu: HDU, conversion: Conversion) -> Reading[Node | None]:
     try:
-        _check_present(hdu, conversion.location.size)
+        yield from _check_present(hdu, conversion.location.size)
         return (yield from _node(name, hdu, conversion))
     except VirtualizeError as error:
         raise error.located(node=name, at=hdu.header_at) from error.__cause__
 
 
-def _check_present(hdu: HDU, size: int | None) -> None:
+def _check_present(hdu: HDU, size: int | None) -> Reading[None]:
+    """Raise CorruptFileError unless the file holds all data.
+
+    Where its size is not known, the last byte is asked for.
+    """
     end = hdu.data_at + hdu.data_size
-    if size is not None and end > size:
+    if size is None and hdu.data_size > 0:
+        (last,) = yield [ByteRange(end - 1, end)]
+        size = end if len(last) else None
+    if hdu.data_size > 0 and (size is None or end > size):
+        ends = f"the file at {size:,}" if size is not None else "the file before that"
         raise CorruptFileError(
-            f"the file is truncated: the data end at byte {end:,}, the file at {size:,}; "
-            "leaving this HDU out with drop_variables opens the rest",
+            f"the file is truncated: the data end at byte {end:,}, {ends}; leaving this HDU out "
+            "with drop_variables opens the rest",
             at=size,
         )
 

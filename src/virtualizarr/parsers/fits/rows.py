@@ -72,6 +72,7 @@ class Column:
             self.null,
             self.scale,
             self.zero,
+            pad=True,
         )
 
 

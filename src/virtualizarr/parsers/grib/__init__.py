@@ -17,7 +17,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError, VirtualizeError
 from virtualizarr.model import Location, ManifestGroup
 from virtualizarr.parsers.base import CallableParser
 from virtualizarr.parsers.grib.layout import Inventory

@@ -42,19 +42,27 @@ LEVELS: Mapping[str, Mapping[str, Any]] = {
     "depthBelowLand": _DEPTH,
     "depthBelowLandLayer": _DEPTH,
     "heightAboveGround": {
-        **{"units": "m", "positive": "up", "standard_name": "height"},
+        "units": "m",
+        "positive": "up",
+        "standard_name": "height",
         "long_name": "height above the surface",
     },
     "heightAboveSea": {
-        **{"units": "m", "positive": "up", "standard_name": "altitude"},
+        "units": "m",
+        "positive": "up",
+        "standard_name": "altitude",
         "long_name": "height above mean sea level",
     },
     "hybrid": {
-        **{"units": "1", "positive": "down", "long_name": "hybrid level"},
+        "units": "1",
+        "positive": "down",
+        "long_name": "hybrid level",
         "standard_name": "atmosphere_hybrid_sigma_pressure_coordinate",
     },
     "sigma": {
-        **{"units": "1", "positive": "down", "long_name": "sigma"},
+        "units": "1",
+        "positive": "down",
+        "long_name": "sigma",
         "standard_name": "atmosphere_sigma_coordinate",
     },
     "theta": {"units": "K", "positive": "up", "standard_name": "air_potential_temperature"},
@@ -138,12 +146,8 @@ def valid_time_array(
 ) -> ManifestArray:
     """Return the sum of times and steps; an axis that is squeezed is no dimension."""
     table = np.add.outer(np.array(times, np.int64), np.array(steps, np.int64))
-    dimensions = [
-        name for name, gone in zip(("time", "step"), squeezed, strict=True) if not gone
-    ]
-    shape = tuple(
-        size for size, gone in zip(table.shape, squeezed, strict=True) if not gone
-    )
+    dimensions = [name for name, gone in zip(("time", "step"), squeezed, strict=True) if not gone]
+    shape = tuple(size for size, gone in zip(table.shape, squeezed, strict=True) if not gone)
     return inline_array(table.reshape(shape), dimensions, VALID_TIME)
 
 

@@ -51,8 +51,7 @@ def to_group(items: Sequence[Item], geometry: Geometry, rules: Rules) -> Manifes
     cubes = cubes_of(items, rules.skipped)
     axes = axes_of(cubes)
     ensemble = axes.numbers is not None and (
-        len(axes.numbers) > 1
-        or any((item.product.meaning.total_number or 0) > 1 for item in items)
+        len(axes.numbers) > 1 or any((item.product.meaning.total_number or 0) > 1 for item in items)
     )
     layout = _Layout(axes, geometry, rules, ensemble)
     arrays: dict[str, ManifestArray] = dict(layout.coordinates())

@@ -18,48 +18,50 @@ LATITUDE = {"units": "degrees_north", "standard_name": "latitude", "long_name": 
 LONGITUDE = {"units": "degrees_east", "standard_name": "longitude", "long_name": "longitude"}
 SEPARABLE = ("regular_ll", "regular_gg")
 MAX_GAUSSIAN = 20_000
-_TOLERANCE = 0.05
 
 
 def latitudes_of(grid: Grid) -> Floats:
-    """Return the latitude of each row of a regular grid, in the order of the values."""
+    """Return the latitude of each row of a regular grid, in the order of the values.
+
+    As ecCodes has them: the distance of rows is the one given, rounded as it is, and the last row
+    lies where it is said to lie.
+    """
     parameters, rows = grid.parameters, grid.rows
     assert rows is not None
     first = parameters["latitudeOfFirstGridPointInDegrees"]
     if grid.kind.endswith("_gg"):
         return gaussian_rows(parameters["N"], first, rows, bool(grid.scanning & J_POSITIVE))
     last = parameters["latitudeOfLastGridPointInDegrees"]
-    step = _step(first, last, parameters.get("jDirectionIncrementInDegrees"), rows)
-    sign = 1 if grid.scanning & J_POSITIVE else -1
-    return first + sign * step * np.arange(rows)
+    step = parameters.get("jDirectionIncrementInDegrees")
+    if step is None:
+        step = _spread(first, last, rows)
+    values: Floats = first + (step if grid.scanning & J_POSITIVE else -step) * np.arange(rows)
+    if rows > 1 and abs(values[-1] - last) < step / 2:
+        values[-1] = last
+    return values
 
 
 def longitudes_of(grid: Grid) -> Floats:
-    """Return the longitude of each column of a regular grid, in the order of the values."""
+    """Return the longitude of each column of a regular grid, in the order of the values.
+
+    They are spread between the ends, which are rounded less, in effect, than their distance.
+    """
     parameters, columns = grid.parameters, grid.columns
     assert columns is not None
     first = parameters["longitudeOfFirstGridPointInDegrees"]
     last = parameters["longitudeOfLastGridPointInDegrees"]
     negative = bool(grid.scanning & I_NEGATIVE)
-    if negative and last > first:
+    if negative and last >= first and columns > 1:
         first += 360
-    if not negative and last < first:
+    if not negative and last <= first and columns > 1:
         last += 360
-    step = _step(first, last, parameters.get("iDirectionIncrementInDegrees"), columns)
-    return first + (-step if negative else step) * np.arange(columns)
+    step = _spread(first, last, columns)
+    values: Floats = first + (-step if negative else step) * np.arange(columns)
+    return values
 
 
-def _step(first: float, last: float, given: float | None, count: int) -> float:
-    """Return the distance of points: from the ends, unless what is given says otherwise.
-
-    Ends are rounded less, in effect, than the distance.
-    """
-    if count < 2:
-        return given if given is not None else 0.0
-    spread = abs(last - first) / (count - 1)
-    if given is not None and abs(spread - given) * (count - 1) > max(_TOLERANCE, given / 2):
-        return given
-    return spread
+def _spread(first: float, last: float, count: int) -> float:
+    return abs(last - first) / (count - 1) if count > 1 else 0.0
 
 
 def gaussian_rows(number: int, first: float, rows: int, northward: bool) -> Floats:
@@ -106,7 +108,7 @@ def is_global(grid: Grid) -> bool:
     first = parameters["longitudeOfFirstGridPointInDegrees"]
     last = parameters["longitudeOfLastGridPointInDegrees"]
     gap = 360 - (last - first) % 360
-    return abs(first) < 1e-9 and gap < 1.5 * 360 / float(lengths.max())
+    return bool(abs(first) < 1e-9 and gap < 1.5 * 360 / float(lengths.max()))
 
 
 def latitude_attributes(values: Floats) -> Mapping[str, Any]:

@@ -22,16 +22,32 @@ SPHEROID = (6378160.0, 6356775.0)
 INCREMENTS_GIVEN, OBLATE = 0x80, 0x40
 
 KINDS = {
-    **{0: "regular_ll", 1: "mercator", 3: "lambert", 4: "regular_gg", 5: "polar_stereographic"},
-    **{8: "albers", 10: "rotated_ll", 13: "lambert", 14: "rotated_gg", 20: "stretched_ll"},
-    **{24: "stretched_gg", 30: "stretched_rotated_ll", 34: "stretched_rotated_gg"},
-    **{90: "space_view"},
+    0: "regular_ll",
+    1: "mercator",
+    3: "lambert",
+    4: "regular_gg",
+    5: "polar_stereographic",
+    8: "albers",
+    10: "rotated_ll",
+    13: "lambert",
+    14: "rotated_gg",
+    20: "stretched_ll",
+    24: "stretched_gg",
+    30: "stretched_rotated_ll",
+    34: "stretched_rotated_gg",
+    90: "space_view",
 }
 SPECTRAL = {
-    **{50: "spherical harmonics", 60: "rotated spherical harmonics"},
-    **{70: "stretched spherical harmonics", 80: "stretched rotated spherical harmonics"},
+    50: "spherical harmonics",
+    60: "rotated spherical harmonics",
+    70: "stretched spherical harmonics",
+    80: "stretched rotated spherical harmonics",
 }
-REDUCED = {"regular_ll": "reduced_ll", "regular_gg": "reduced_gg", "rotated_gg": "reduced_rotated_gg"}
+REDUCED = {
+    "regular_ll": "reduced_ll",
+    "regular_gg": "reduced_gg",
+    "rotated_gg": "reduced_rotated_gg",
+}
 ROTATED, GAUSSIAN = frozenset({10, 14, 30, 34}), frozenset({4, 14, 24, 34})
 LATLON = frozenset({0, 4, 10, 14, 20, 24, 30, 34})
 
@@ -166,5 +182,10 @@ def _space_view(section: Section) -> dict[str, Any]:
 
 
 _READERS: dict[int, Callable[[Section], dict[str, Any]]] = {
-    **{1: _mercator, 3: _conic, 5: _polar, 8: _conic, 13: _conic, 90: _space_view},
+    1: _mercator,
+    3: _conic,
+    5: _polar,
+    8: _conic,
+    13: _conic,
+    90: _space_view,
 }

@@ -27,22 +27,41 @@ SPHEROIDS = {
 """Shapes of the earth (code table 3.2): radius; major and minor semi-axes, in metres."""
 
 REFUSED = {
-    **{50: "spherical harmonics", 51: "rotated spherical harmonics"},
-    **{52: "stretched spherical harmonics", 53: "stretched and rotated spherical harmonics"},
-    **{61: "bi-Fourier coefficients", 62: "bi-Fourier coefficients", 63: "bi-Fourier coefficients"},
+    50: "spherical harmonics",
+    51: "rotated spherical harmonics",
+    52: "stretched spherical harmonics",
+    53: "stretched and rotated spherical harmonics",
+    61: "bi-Fourier coefficients",
+    62: "bi-Fourier coefficients",
+    63: "bi-Fourier coefficients",
 }
 KINDS = {
-    **{0: "regular_ll", 1: "rotated_ll", 2: "stretched_ll", 3: "stretched_rotated_ll"},
-    **{10: "mercator", 12: "transverse_mercator", 20: "polar_stereographic", 30: "lambert"},
-    **{31: "albers", 40: "regular_gg", 41: "rotated_gg", 42: "stretched_gg"},
-    **{43: "stretched_rotated_gg", 90: "space_view", 101: "unstructured_grid"},
-    **{140: "lambert_azimuthal_equal_area", 150: "healpix"},
+    0: "regular_ll",
+    1: "rotated_ll",
+    2: "stretched_ll",
+    3: "stretched_rotated_ll",
+    10: "mercator",
+    12: "transverse_mercator",
+    20: "polar_stereographic",
+    30: "lambert",
+    31: "albers",
+    40: "regular_gg",
+    41: "rotated_gg",
+    42: "stretched_gg",
+    43: "stretched_rotated_gg",
+    90: "space_view",
+    101: "unstructured_grid",
+    140: "lambert_azimuthal_equal_area",
+    150: "healpix",
 }
 
 
 REDUCED = {
-    **{"regular_ll": "reduced_ll", "regular_gg": "reduced_gg", "stretched_gg": "reduced_stretched_gg"},
-    **{"rotated_gg": "reduced_rotated_gg", "stretched_rotated_gg": "reduced_stretched_rotated_gg"},
+    "regular_ll": "reduced_ll",
+    "regular_gg": "reduced_gg",
+    "stretched_gg": "reduced_stretched_gg",
+    "rotated_gg": "reduced_rotated_gg",
+    "stretched_rotated_gg": "reduced_stretched_rotated_gg",
 }
 """How a kind is called where rows differ in length."""
 
@@ -76,7 +95,9 @@ def grid_2(octets: bytes) -> Grid:
     template = section.unsigned(13, 2)
     points = section.unsigned(7)
     if template in REFUSED:
-        raise UnsupportedFeatureError(f"{REFUSED[template]} (grid definition template 3.{template})")
+        raise UnsupportedFeatureError(
+            f"{REFUSED[template]} (grid definition template 3.{template})"
+        )
     if template not in KINDS:
         return Grid(f"template_{template}", points, None, None, 0, {})
     kind = KINDS[template]
@@ -280,9 +301,20 @@ def _healpix(section: Section) -> dict[str, Any]:
 
 
 _GRIDDED: dict[int, Callable[[Section], tuple[dict[str, Any], int]]] = {
-    **{0: _latlon, 1: _rotated(_latlon), 2: _latlon, 3: _rotated(_latlon)},
-    **{40: _gaussian, 41: _rotated(_gaussian), 42: _gaussian, 43: _rotated(_gaussian)},
-    **{10: _mercator, 12: _transverse, 20: _polar, 30: _conic, 31: _conic, 90: _space_view},
+    0: _latlon,
+    1: _rotated(_latlon),
+    2: _latlon,
+    3: _rotated(_latlon),
+    40: _gaussian,
+    41: _rotated(_gaussian),
+    42: _gaussian,
+    43: _rotated(_gaussian),
+    10: _mercator,
+    12: _transverse,
+    20: _polar,
+    30: _conic,
+    31: _conic,
+    90: _space_view,
     140: _azimuthal,
 }
 _UNGRIDDED: dict[int, Callable[[Section], dict[str, Any]]] = {101: _unstructured, 150: _healpix}

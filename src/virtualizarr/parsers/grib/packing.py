@@ -7,8 +7,12 @@ from virtualizarr.errors import UnsupportedFeatureError
 from virtualizarr.parsers.grib.layout import Field
 
 NAMES = {
-    **{1: "matrices of values", 50: "spectral coefficients", 51: "spectral coefficients"},
-    **{53: "bi-Fourier coefficients", 50001: "second-order packing", 50002: "second-order packing"},
+    1: "matrices of values",
+    50: "spectral coefficients",
+    51: "spectral coefficients",
+    53: "bi-Fourier coefficients",
+    50001: "second-order packing",
+    50002: "second-order packing",
 }
 
 

@@ -23,21 +23,49 @@ from virtualizarr.parsers.grib.times import duration, instant
 ECMWF = 98
 INSTANT = "instant"
 STEP_TYPES = {
-    **{0: "avg", 1: "accum", 2: "max", 3: "min", 4: "diff", 5: "rms", 6: "sd", 7: "cov"},
-    **{8: "sdiff", 9: "ratio", 10: "stdanom", 11: "sum", 100: "severity", 101: "mode"},
-    **{102: "index", 255: INSTANT},
+    0: "avg",
+    1: "accum",
+    2: "max",
+    3: "min",
+    4: "diff",
+    5: "rms",
+    6: "sd",
+    7: "cov",
+    8: "sdiff",
+    9: "ratio",
+    10: "stdanom",
+    11: "sum",
+    100: "severity",
+    101: "mode",
+    102: "index",
+    255: INSTANT,
 }
 """Code table 4.10, as ecCodes names the kinds of steps."""
 
 DERIVED = {
-    **{0: "mean", 1: "weighted_mean", 2: "std", 3: "normalized_std", 4: "spread"},
-    **{5: "large_anomaly_index", 6: "cluster_mean", 7: "interquartile_range", 8: "min", 9: "max"},
+    0: "mean",
+    1: "weighted_mean",
+    2: "std",
+    3: "normalized_std",
+    4: "spread",
+    5: "large_anomaly_index",
+    6: "cluster_mean",
+    7: "interquartile_range",
+    8: "min",
+    9: "max",
 }
 """Code table 4.7."""
 
 PROBABILITY = {
-    **{0: "below_{0}", 1: "above_{1}", 2: "between_{0}_{1}", 3: "above_{0}", 4: "below_{1}"},
-    **{5: "equal_{0}", 6: "above_normal", 7: "near_normal", 8: "below_normal"},
+    0: "below_{0}",
+    1: "above_{1}",
+    2: "between_{0}_{1}",
+    3: "above_{0}",
+    4: "below_{1}",
+    5: "equal_{0}",
+    6: "above_normal",
+    7: "near_normal",
+    8: "below_normal",
 }
 """Code table 4.9; {0} is the lower limit, {1} the upper one."""
 
@@ -49,15 +77,31 @@ BANDS = (
 CHEMICAL, CHEMICAL_SOURCE = (40, 41, 42, 43), (76, 77, 78, 79)
 AEROSOL, AEROSOL_OPTICAL = (44, 45, 46, 47, 50), (48, 49)
 DATASETS = {
-    **{4: "tigge", 5: "tigge", 6: "s2s", 7: "s2s", 8: "uerra", 9: "uerra", 10: "uerra"},
-    **{11: "uerra", 12: "destine", 13: "destine"},
+    4: "tigge",
+    5: "tigge",
+    6: "s2s",
+    7: "s2s",
+    8: "uerra",
+    9: "uerra",
+    10: "uerra",
+    11: "uerra",
+    12: "destine",
+    13: "destine",
 }
 """Lists that take the place of the centre's, by code table 1.3."""
 
 CLASSES = {
     **dict.fromkeys((3, 5, 14, 21, 22, 23, 24, 30, 33), "era"),
-    **{42: "hydro", 43: "hydro", 48: "hydro", 49: "hydro", 39: "fire"},
-    **{50: "cerise", 40: "era6", 35: "hydro_legacy", 38: "hydro_legacy", 53: "nextgems"},
+    42: "hydro",
+    43: "hydro",
+    48: "hydro",
+    49: "hydro",
+    39: "fire",
+    50: "cerise",
+    40: "era6",
+    35: "hydro_legacy",
+    38: "hydro_legacy",
+    53: "nextgems",
 }
 """Lists that take the place of the centre's, by MARS class."""
 
@@ -159,7 +203,9 @@ def _meaning(
     split = mars_class in SPLIT_CLASSES and not old and version > LAST_OLD_TABLES
     suffix = ".lte33" if old else ".chemsplit" if split else ""
     lists = [f"{local}{suffix}", f"ecmf{suffix}", "ecmf.legacy"]
-    code = ".".join(str(value(key)) for key in ("discipline", "parameterCategory", "parameterNumber"))
+    code = ".".join(
+        str(value(key)) for key in ("discipline", "parameterCategory", "parameterNumber")
+    )
     parameter = known.parameter(lists, code, value)
     cf_name = known.concept("cfName", [local, "ecmf"], value)
     variable = known.concept("cfVarName", [local], value)
@@ -304,7 +350,7 @@ def _step(section: bytes, template: Template, time: int) -> tuple[int, int]:
     ranges = section[template.interval_end + 7]
     for place in range(template.ranges, len(section) - 11, 12)[:ranges]:
         increment, unit, length = _RANGE(section, place + 1)
-        if increment == SAME_REFERENCE or ranges == 1 and increment != SUCCESSIVE_REFERENCES:
+        if increment == SAME_REFERENCE or (ranges == 1 and increment != SUCCESSIVE_REFERENCES):
             span = duration(length, unit, time + start) if length else 0
             return start + span, span
     return start, 0

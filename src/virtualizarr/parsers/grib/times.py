@@ -14,6 +14,7 @@ DAYS_OF_MONTH = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 MONTHS = {3: 1, 4: 12, 5: 120, 6: 360, 7: 1200}
 """Units of code table 4.4 in months."""
 
+
 def instant(year: int, month: int, day: int, hour: int, minute: int, second: int) -> int:
     """Return a time, in the proleptic Gregorian calendar, as seconds since 1970.
 

@@ -250,14 +250,13 @@ class TinyID:
     data: bytes
 
 
-def is_managed(raw: bytes) -> bool:
-    """Say whether this is the ID of an object in a direct block (III.G, Fractal Heap ID)."""
-    return raw[:1] != b"" and not raw[0] & 0xF0
+NOT_MANAGED = 0xF0
+"""Bits of an ID's first byte that are all 0 for an object in a direct block (III.G)."""
 
 
 @bounded
 def decode_unmanaged_id(raw: bytes, heap: FractalHeap, sizes: Sizes) -> HugeID | TinyID:
-    """Decode the ID of an object that is in no direct block of a fractal heap."""
+    """Decode the ID of an object that is in no direct block (III.G, Fractal Heap ID)."""
     kind = raw[0] >> 4
     if kind == 2:
         if heap.id_length - 1 > 17:

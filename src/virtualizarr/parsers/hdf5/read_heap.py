@@ -10,6 +10,7 @@ from typing import Any
 from virtualizarr.errors import CorruptFileError, VirtualizeError
 from virtualizarr.parsers.hdf5.decode_filter import unfiltered
 from virtualizarr.parsers.hdf5.decode_heap import (
+    NOT_MANAGED,
     FractalHeap,
     HeapBlock,
     HugeID,
@@ -24,7 +25,6 @@ from virtualizarr.parsers.hdf5.decode_heap import (
     decode_unmanaged_id,
     fractal_heap_filter_length,
     fractal_heap_size,
-    is_managed,
     root_block,
 )
 from virtualizarr.parsers.hdf5.decode_value import HeapObjects
@@ -142,7 +142,7 @@ def _places(heap_map: HeapMap, ids: Sequence[bytes]) -> list[tuple[HeapBlock, in
     middle, end = 1 + heap.offset_size, 1 + heap.offset_size + heap.length_size
     places: list[tuple[HeapBlock, int, int] | None] = []
     for raw in ids:
-        if not is_managed(raw):
+        if not raw or raw[0] & NOT_MANAGED:
             places.append(None)
             continue
         if end > len(raw):

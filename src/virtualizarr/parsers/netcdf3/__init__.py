@@ -18,7 +18,7 @@ from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
 from virtualizarr.model import Location, ManifestGroup
 from virtualizarr.parsers.base import CallableParser
 from virtualizarr.parsers.netcdf3.convert import to_array
-from virtualizarr.parsers.netcdf3.header import ShortBufferError, decode_header, is_magic
+from virtualizarr.parsers.netcdf3.header import decoding_header, is_magic
 from virtualizarr.parsers.netcdf3.layout import Header
 from virtualizarr.parsers.netcdf3.placement import Placement, data_end, place, truncated
 from virtualizarr.source.ranges import ByteRange
@@ -105,11 +105,15 @@ def read_header(first: int = FIRST_READ) -> Reading[Header]:
     Raises UnknownFormatError for another format, CorruptFileError for a broken or cut header.
     """
     wanted = first
-    while True:
-        (buffer,) = yield [ByteRange(0, wanted)]
-        try:
-            return decode_header(buffer)
-        except ShortBufferError:
+    (buffer,) = yield [ByteRange(0, wanted)]
+    decoding = decoding_header(buffer)
+    try:
+        next(decoding)
+        while True:
             if len(buffer) < wanted:
-                raise CorruptFileError("the file ends inside its header", at=len(buffer)) from None
+                raise CorruptFileError("the file ends inside its header", at=len(buffer))
             wanted *= GROWTH
+            (buffer,) = yield [ByteRange(0, wanted)]
+            decoding.send(buffer)
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from math import isqrt, prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,8 @@ from virtualizarr.parsers.netcdf3.placement import Placement
 TINY = 64
 """A chunk smaller than the target by more than this factor is worse than one larger than it."""
 
+NATIVE_TYPES = {nc_type: dtype.newbyteorder("=") for nc_type, dtype in EXTERNAL_TYPES.items()}
+
 DIVISIBLE_MAX = 2**40
 """Axes longer than this are not searched for divisors."""
 
@@ -33,21 +35,13 @@ def to_array(
     where they are larger than `chunk_bytes`, equal chunks along the outer axes.
     """
     var, shape = placement.var, placement.shape
-    itemsize = var.dtype.itemsize
-    if placement.stride is not None:
-        chunk_shape: tuple[int, ...] = (1, *shape[1:])
-        stride = placement.stride
-    else:
-        chunk_shape = _split(shape, itemsize, chunk_bytes)
-        stride = prod(chunk_shape) * itemsize
-    grid = RegularGrid(chunk_shape)
-    grid_shape = grid.grid_shape(shape)
+    chunks = _chunks(shape, var.dtype.itemsize, placement.stride, chunk_bytes)
     data_type, serializer, default_fill = _stored_as(var.nc_type)
     fill = _declared_fill(var)
     metadata = ArrayMetadata(
         shape=shape,
         data_type=data_type,
-        chunk_grid=grid,
+        chunk_grid=chunks.grid,
         codecs=(serializer,),
         fill_value=default_fill if fill is None else fill,
         attributes=var.vatts,
@@ -55,16 +49,43 @@ def to_array(
     )
     manifest = ChunkManifest.from_columns(
         (location,),
-        _uniform(0, grid_shape),
-        AffineRun.contiguous(var.begin, stride, grid_shape),
-        _uniform(prod(chunk_shape) * itemsize, grid_shape),
+        chunks.location,
+        AffineRun(var.begin, chunks.offset.steps, chunks.offset.shape),
+        chunks.length,
     )
     return ManifestArray(metadata, manifest)
 
 
+class _Chunks(NamedTuple):
+    """The chunks of one variable as if its data began at byte 0."""
+
+    grid: RegularGrid
+    location: npt.NDArray[np.uint32]
+    offset: AffineRun
+    length: npt.NDArray[np.unsignedinteger[Any]]
+
+
 @lru_cache(maxsize=256)
+def _chunks(
+    shape: tuple[int, ...], itemsize: int, stride: int | None, chunk_bytes: int | None
+) -> _Chunks:
+    """Return the chunks of a variable; those of one shape share them.
+
+    `stride` is the distance from one record to the next, None for contiguous data.
+    """
+    if stride is not None:
+        chunk_shape: tuple[int, ...] = (1, *shape[1:])
+    else:
+        chunk_shape = _split(shape, itemsize, chunk_bytes)
+    nbytes = prod(chunk_shape) * itemsize
+    grid = RegularGrid(chunk_shape)
+    grid_shape = grid.grid_shape(shape)
+    offset = AffineRun.contiguous(0, stride if stride is not None else nbytes, grid_shape)
+    return _Chunks(grid, _uniform(0, grid_shape), offset, _uniform(nbytes, grid_shape))
+
+
 def _uniform(value: int, grid_shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    """Return a column of one number, at no cost per chunk; variables share it."""
+    """Return a column of one number, at no cost per chunk."""
     number = np.uint32(value) if value < 2**32 else np.uint64(value)
     return np.broadcast_to(number, grid_shape)
 
@@ -82,10 +103,15 @@ def _stored_as(nc_type: int) -> tuple[Json, CodecJson, Json]:
 def _declared_fill(var: Var) -> Json | None:
     """Return the value of the attribute `_FillValue` where it has the variable's own type."""
     declared = var.vatts.get("_FillValue")
-    native = var.dtype.newbyteorder("=")
+    native = NATIVE_TYPES[var.nc_type]
     if isinstance(declared, np.generic) and declared.dtype == native:
-        return encode_fill(declared, native)
+        return _encoded_fill(declared.tobytes(), native)
     return None
+
+
+@lru_cache(maxsize=256)
+def _encoded_fill(raw: bytes, dtype: np.dtype[Any]) -> Json:
+    return encode_fill(np.frombuffer(raw, dtype)[0], dtype)
 
 
 def _split(shape: tuple[int, ...], itemsize: int, chunk_bytes: int | None) -> tuple[int, ...]:

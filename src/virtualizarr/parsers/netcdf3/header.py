@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from functools import lru_cache
 from struct import Struct
@@ -59,29 +60,37 @@ class Cursor:
 
     def count(self) -> int:
         """Return a NON_NEG or a number of elements."""
-        value = self.number(self.count_format)
+        form = self.count_format
+        at = self.at
+        self.at = at + form.size
+        if self.at > len(self.buffer):
+            raise ShortBufferError
+        value: int = form.unpack_from(self.buffer, at)[0]
         if value < 0:
-            raise CorruptFileError(
-                f"a count in the header is negative: {value:#x}",
-                at=self.at - self.count_format.size,
-            )
+            raise CorruptFileError(f"a count in the header is negative: {value:#x}", at=at)
         return value
 
 
-def decode_header(buffer: memoryview) -> Header:
-    """Decode the header at the start of `buffer`.
+type Decoding[T] = Generator[None, memoryview, T]
+"""What yields wherever the buffer is too short, is sent a longer one, and goes on from there."""
 
-    Raises `ShortBufferError` where the header is longer than the buffer, `UnknownFormatError` for
-    another format, `CorruptFileError` with the byte offset for a broken header.
+
+def decoding_header(buffer: memoryview) -> Decoding[Header]:
+    """Decode the header at the start of `buffer`, or of the longer ones that are sent.
+
+    Raises `UnknownFormatError` for another format, `CorruptFileError` with the byte offset for a
+    broken header.
     """
+    while len(buffer) < 4:
+        buffer = yield
     cursor = _open_header(buffer)
     at = cursor.at
-    numrecs = cursor.number(cursor.count_format)
+    numrecs = yield from _resumed(cursor, lambda: cursor.number(cursor.count_format))
     if numrecs < STREAMING:
         raise CorruptFileError(f"the number of records is negative: {numrecs}", at=at)
-    dims = _decode_dims(cursor)
-    gatts = _decode_attributes(cursor)
-    variables = _decode_vars(cursor, dims)
+    dims = yield from _resumed(cursor, lambda: _decode_dims(cursor))
+    gatts = yield from _resumed(cursor, lambda: _decode_attributes(cursor))
+    variables = yield from _decode_vars(cursor, dims)
     return Header(
         version=Version(buffer[3]),
         numrecs=None if numrecs == STREAMING else numrecs,
@@ -92,19 +101,28 @@ def decode_header(buffer: memoryview) -> Header:
     )
 
 
+def _resumed[T](cursor: Cursor, decode: Callable[[], T]) -> Decoding[T]:
+    """Decode one part of the header, again from its start where the buffer ends inside it."""
+    at = cursor.at
+    while True:
+        try:
+            return decode()
+        except ShortBufferError:
+            cursor.at = at
+            cursor.buffer = yield
+
+
 def is_magic(head: bytes | memoryview) -> bool:
     """Say whether a file that starts with `head` is netCDF classic, of a known version."""
     return len(head) >= 4 and head[:3] == MAGIC and head[3] in tuple(Version)
 
 
 def _open_header(buffer: memoryview) -> Cursor:
-    if len(buffer) >= 4 and not is_magic(buffer):
+    if not is_magic(buffer):
         found = bytes(buffer[:4])
         if found[:3] == MAGIC:
             raise UnknownFormatError(f"netCDF classic of version {found[3]}, which does not exist")
         raise UnknownFormatError(f"not a netCDF classic file: it starts with {found!r}")
-    if len(buffer) < 4:
-        raise ShortBufferError
     data_64, classic = buffer[3] == Version.DATA_64, buffer[3] == Version.CLASSIC
     return Cursor(
         buffer, INT64 if data_64 else INT32, UINT32 if classic else INT64, not data_64, at=4
@@ -196,13 +214,21 @@ def _text(raw: bytes) -> str:
         return raw.decode("latin-1").replace("\0", "")
 
 
-def _decode_vars(cursor: Cursor, dims: tuple[Dim, ...]) -> tuple[Var, ...]:
+def _decode_vars(cursor: Cursor, dims: tuple[Dim, ...]) -> Decoding[tuple[Var, ...]]:
     at = cursor.at
-    nelems = _decode_list(cursor, Tag.VARIABLE)
-    variables = tuple([_decode_var(cursor, dims) for _ in range(nelems)])
+    nelems = yield from _resumed(cursor, lambda: _decode_list(cursor, Tag.VARIABLE))
+    variables: list[Var] = []
+    start = cursor.at
+    while len(variables) < nelems:
+        try:
+            variables.append(_decode_var(cursor, dims))
+            start = cursor.at
+        except ShortBufferError:
+            cursor.at = start
+            cursor.buffer = yield
     if len({var.name for var in variables}) < len(variables):
         raise CorruptFileError("two variables have one name", at=at)
-    return variables
+    return tuple(variables)
 
 
 def _decode_var(cursor: Cursor, dims: tuple[Dim, ...]) -> Var:

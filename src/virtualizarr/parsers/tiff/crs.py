@@ -39,8 +39,11 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = {
     ),
 }
 ABSENT = {"k_0": 1.0}
+LINEAR_UNITS = "ProjLinearUnitsGeoKey"
+UNIT_SIZE = "ProjLinearUnitSizeGeoKey"
+TOLERANCE = 1e-9
 METRES = {9001: 1.0, 9002: 0.3048, 9003: 1200 / 3937}
-UNITS = {9001: "EASTING_NORTHING", 9002: "EASTING_NORTHING_FT", 9003: "EASTING_NORTHING_FT_US"}
+UNITS = {9001: "EASTING_NORTHING", 9002: "EASTING_NORTHING_FT", 9003: "EASTING_NORTHING_US_FT"}
 
 type CrsAttributes = tuple[Mapping[str, Any], Mapping[str, Mapping[str, Any]]]
 
@@ -49,10 +52,11 @@ def crs_attributes(code: str | None, keys: Mapping[str, Any]) -> CrsAttributes:
     """Return the CF grid mapping attributes of a CRS, and those of its X and Y axes.
 
     `code` is its EPSG code; without one it is made of the keys, for the commonest methods. Both are
-    empty where pyproj is not installed, or the CRS is not known.
+    empty where pyproj is not installed, the CRS is not known, or its unit is not that of the keys.
     """
     numbers = tuple((key, value) for key, value in keys.items() if isinstance(value, int | float))
-    return _crs_attributes(code, () if code is not None else numbers)
+    units = tuple((key, value) for key, value in numbers if key in (LINEAR_UNITS, UNIT_SIZE))
+    return _crs_attributes(code, units if code is not None else numbers)
 
 
 @lru_cache(maxsize=256)
@@ -65,17 +69,30 @@ def _crs_attributes(code: str | None, keys: tuple[tuple[str, int | float], ...])
         crs = pyproj.CRS.from_user_input(code) if code is not None else _projected(dict(keys))
         if crs is None:
             return {}, {}
+        if not _in_units(crs, keys):
+            return {}, {}
         mapping = crs.to_cf()
         axes = {axis["axis"]: axis for axis in crs.cs_to_cf() if "axis" in axis}
-    except (pyproj.exceptions.ProjError, ValueError):
+    except (pyproj.exceptions.ProjError, ValueError, OverflowError):
         return {}, {}
     return {**mapping, "spatial_ref": mapping.get("crs_wkt", "")}, axes
 
 
+def _in_units(crs: Any, keys: tuple[tuple[str, int | float], ...]) -> bool:
+    """Say whether the axes of a projected CRS have the linear unit that the keys name."""
+    named = dict(keys)
+    metres = METRES.get(int(named.get(LINEAR_UNITS, 0)), named.get(UNIT_SIZE))
+    if not metres or not crs.is_projected:
+        return True
+    return abs(float(crs.axis_info[0].unit_conversion_factor) / metres - 1) < TOLERANCE
+
+
 def _projected(keys: Mapping[str, int | float]) -> Any:
     """Return the pyproj CRS of a projection defined by its keys; None where it is not known."""
+    if keys.get(LINEAR_UNITS, 9001) == 9001:
+        keys = {**keys, **_utm(int(keys.get("ProjectionGeoKey", 0)))}
     method = METHODS.get(int(keys.get("ProjMethodGeoKey", 0)))
-    unit = int(keys.get("ProjLinearUnitsGeoKey", 9001))
+    unit = int(keys.get(LINEAR_UNITS, 9001))
     base = _geographic(keys)
     if keys.get("ProjectedCRSGeoKey") != USER_DEFINED or method is None or base is None:
         return None
@@ -95,6 +112,24 @@ def _projected(keys: Mapping[str, int | float]) -> Any:
         geodetic_crs=base,
         cartesian_cs=systems.Cartesian2DCS(axis),
     )
+
+
+def _utm(projection: int) -> dict[str, int | float]:
+    """Return the keys that a ProjectionGeoKey for a zone of UTM, 160zz north or 161zz south, means.
+
+    Empty for any other projection, and for zones in other units than metres.
+    """
+    half, zone = divmod(projection, 100)
+    if half not in (160, 161) or not 1 <= zone <= 60:
+        return {}
+    return {
+        "ProjMethodGeoKey": 1,
+        "ProjNatOriginLatGeoKey": 0.0,
+        "ProjNatOriginLongGeoKey": 6.0 * zone - 183,
+        "ProjScaleAtNatOriginGeoKey": 0.9996,
+        "ProjFalseEastingGeoKey": 500_000.0,
+        "ProjFalseNorthingGeoKey": 1e7 if half == 161 else 0.0,
+    }
 
 
 def _value(keys: Mapping[str, int | float], parameter: str) -> float:

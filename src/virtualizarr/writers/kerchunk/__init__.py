@@ -93,7 +93,7 @@ def write(
     if target is None:
         raise ValueError(f'format="{chosen}" needs a target')
     if chosen == "json":
-        text = json_text(reference_blocks(group, zarr_format))
+        text = json_text(reference_blocks(group, zarr_format, tuple))
         write_bytes(target, text, registry, storage_options)
         return None
     if zarr_format != 2:

@@ -13,20 +13,27 @@ import numpy.typing as npt
 
 from virtualizarr.model import INLINE, MISSING, ChunkManifest
 
-BLOCK = 65_536
+BLOCK = 4096
 DENSE = 4
 
-type Value = str | list[Any]
+type Row = type[list[Any] | tuple[Any, ...]]
+type Value = str | list[Any] | tuple[Any, ...]
 type Block = dict[str, Value]
 
 
 def entries(
-    manifest: ChunkManifest, prefix: str, separator: str, scalar: str, literal: Callable[[str], str]
+    manifest: ChunkManifest,
+    prefix: str,
+    separator: str,
+    scalar: str,
+    literal: Callable[[str], str],
+    row: Row = list,
 ) -> Iterator[Block]:
     """Yield the references of an array, some thousands at a time, in C order.
 
     Keys are `prefix` and the indices joined by `separator`, or `scalar` for an array without axes;
-    `literal` writes a location's URL. Missing chunks have no entry.
+    `literal` writes a location's URL. Byte ranges are of type `row`: tuples are cheaper to make,
+    and JSON does not tell them from lists. Missing chunks have no entry.
     """
     codes = manifest.location.reshape(-1)
     present = np.flatnonzero(codes != MISSING)
@@ -38,7 +45,7 @@ def entries(
         own = [next(keys) for _ in range(len(cells))]
         kinds, begins, sizes = codes[cells], offset[cells], length[cells]
         if not (kinds == INLINE).any():
-            yield dict(zip(own, _ranges(kinds, begins, sizes, urls), strict=True))
+            yield dict(zip(own, _ranges(kinds, begins, sizes, urls, row), strict=True))
             continue
         yield {
             key: _inline(manifest.inline, begin, size)
@@ -64,9 +71,11 @@ def _ranges(
     offset: npt.NDArray[np.uint64],
     length: npt.NDArray[np.unsignedinteger[Any]],
     urls: Sequence[str],
-) -> Iterator[list[Any]]:
+    row: Row,
+) -> Iterator[Any]:
     names = map(urls.__getitem__, codes.tolist())
-    return map(list, zip(names, offset.tolist(), length.tolist(), strict=True))
+    rows = zip(names, offset.tolist(), length.tolist(), strict=True)
+    return rows if row is tuple else map(row, rows)
 
 
 def _keys(

@@ -11,7 +11,7 @@ from virtualizarr.errors import UnsupportedFeatureError, VirtualizeError
 from virtualizarr.model import ManifestArray, ManifestGroup
 from virtualizarr.model.cf_fill import encode_cf_fill
 from virtualizarr.model.json import to_json
-from virtualizarr.writers.kerchunk.entries import Block, entries
+from virtualizarr.writers.kerchunk.entries import Block, Row, entries
 from virtualizarr.writers.kerchunk.filled import manifest_for_v2
 from virtualizarr.writers.kerchunk.urls import literal_url
 from virtualizarr.writers.kerchunk.zarr2 import documents_of
@@ -29,14 +29,19 @@ def json_text(blocks: Iterator[Block]) -> Iterator[bytes]:
     yield b"}}"
 
 
-def reference_blocks(group: ManifestGroup, zarr_format: Literal[2, 3]) -> Iterator[Block]:
-    """Yield all references of a tree, each group's before those of the groups in it."""
+def reference_blocks(
+    group: ManifestGroup, zarr_format: Literal[2, 3], row: Row = list
+) -> Iterator[Block]:
+    """Yield all references of a tree, each group's before those of the groups in it.
+
+    Byte ranges are of type `row`.
+    """
     array_blocks = _v2_array if zarr_format == 2 else _v3_array
     for path, node in walk(group):
         yield _group_documents(node, path, zarr_format)
         for name, array in node.arrays.items():
             try:
-                yield from array_blocks(array, f"{path}{name}")
+                yield from array_blocks(array, f"{path}{name}", row)
             except VirtualizeError as error:
                 raise error.located(node=f"{path}{name}") from error.__cause__
 
@@ -66,21 +71,21 @@ def _group_documents(group: ManifestGroup, path: str, zarr_format: Literal[2, 3]
     return {f"{path}zarr.json": _text(document)}
 
 
-def _v2_array(array: ManifestArray, path: str) -> Iterator[Block]:
+def _v2_array(array: ManifestArray, path: str, row: Row) -> Iterator[Block]:
     documents = documents_of(array.metadata)
     yield {
         f"{path}/.zarray": _text(documents.zarray),
         f"{path}/.zattrs": _text(documents.zattrs),
     }
     manifest = manifest_for_v2(array, documents)
-    yield from entries(manifest, f"{path}/", ".", f"{path}/0", literal_url)
+    yield from entries(manifest, f"{path}/", ".", f"{path}/0", literal_url, row)
 
 
-def _v3_array(array: ManifestArray, path: str) -> Iterator[Block]:
+def _v3_array(array: ManifestArray, path: str, row: Row) -> Iterator[Block]:
     metadata = array.metadata
     attributes = encode_cf_fill(metadata.attributes, metadata.dtype)
     yield {f"{path}/zarr.json": _text(metadata.replace(attributes=attributes).to_json())}
-    yield from entries(array.manifest, f"{path}/c/", "/", f"{path}/c", literal_url)
+    yield from entries(array.manifest, f"{path}/c/", "/", f"{path}/c", literal_url, row)
 
 
 def _text(document: Any) -> str:

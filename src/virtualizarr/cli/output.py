@@ -1,0 +1,43 @@
+"""What every verb does with its result and its errors."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import orjson
+import typer
+
+from virtualizarr.cli.show import progress_bar
+from virtualizarr.errors import VirtualizeError
+
+
+@contextmanager
+def errors_in_one_line() -> Iterator[None]:
+    """Print an error of our tree as one line, and end with exit code 1."""
+    try:
+        yield
+    except VirtualizeError as error:
+        print(f"virtualizarr: {one_line(error)}", file=sys.stderr)
+        raise typer.Exit(1) from error
+
+
+def one_line(thing: object) -> str:
+    """Return what is printed of a thing, without line breaks."""
+    return " ".join(str(thing).split())
+
+
+def print_json(value: object) -> None:
+    """Print a result for programs."""
+    print(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+
+
+@contextmanager
+def told(what: str) -> Iterator[Callable[[int, int], None] | None]:
+    """Give what is told of progress (done, in all); None where there is no terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    with progress_bar(what) as update:
+        yield update

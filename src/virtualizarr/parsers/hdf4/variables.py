@@ -1,0 +1,162 @@
+"""Variables of files that the SD interface wrote: Vgroups of class Var0.0 within one of CDF0.0."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+
+from virtualizarr.errors import CorruptFileError, VirtualizeError
+from virtualizarr.parsers.hdf4.decode import (
+    decode_attribute,
+    decode_dimensions,
+    decode_group,
+    decode_number_type,
+    decode_vdata,
+    decode_vgroup,
+)
+from virtualizarr.parsers.hdf4.layout import (
+    ATTRIBUTE_CLASS,
+    CDF_CLASS,
+    DFTAG_NDG,
+    DFTAG_NT,
+    DFTAG_SD,
+    DFTAG_SDD,
+    DFTAG_SDG,
+    DFTAG_VG,
+    DFTAG_VH,
+    DFTAG_VS,
+    DIMENSION_CLASS,
+    UNLIMITED_CLASS,
+    VARIABLE_CLASS,
+    Key,
+    Variable,
+    Vdata,
+    Vgroup,
+)
+from virtualizarr.parsers.hdf4.read import OpenFile, fetch
+from virtualizarr.source.reading import Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """Every Vgroup and the header of every Vdata of a file, by ref."""
+
+    vgroups: Mapping[int, Vgroup]
+    vdatas: Mapping[int, Vdata]
+
+
+@dataclass(frozen=True, slots=True)
+class Scientific:
+    """What the SD interface shows of a file."""
+
+    variables: tuple[Variable, ...]
+    attributes: Mapping[str, Any]
+
+
+def read_members(file: OpenFile) -> Reading[Members]:
+    """Decode all Vgroups and Vdata headers; no round if they are held."""
+    dds = file.descriptors
+    groups, tables = dds.refs(DFTAG_VG), dds.refs(DFTAG_VH)
+    keys = [*((DFTAG_VG, ref) for ref in groups), *((DFTAG_VH, ref) for ref in tables)]
+    found = yield from fetch(file, keys)
+    vgroups = {
+        ref: decode_vgroup(data, ref) for ref, data in zip(groups, found[: len(groups)], strict=True)
+    }
+    vdatas = {
+        ref: decode_vdata(data, ref) for ref, data in zip(tables, found[len(groups) :], strict=True)
+    }
+    return Members(vgroups, vdatas)
+
+
+def read_variables(file: OpenFile, members: Members, root: Vgroup) -> Reading[Scientific]:
+    """Return the variables in the Vgroup `root`; a round for attributes that are not held."""
+    groups = [
+        members.vgroups[ref]
+        for tag, ref in root.members
+        if tag == DFTAG_VG
+        and ref in members.vgroups
+        and members.vgroups[ref].vclass == VARIABLE_CLASS
+    ]
+    wanted = [ref for group in (root, *groups) for ref in _attributes(group, members)]
+    stored = [ref for ref in wanted if file.descriptors.find((DFTAG_VS, ref)) >= 0]
+    contents = yield from fetch(file, [(DFTAG_VS, ref) for ref in stored])
+    values = dict(zip(stored, contents, strict=True))
+
+    def attributes(group: Vgroup) -> dict[str, Any]:
+        found = {}
+        for ref in _attributes(group, members):
+            vdata = members.vdatas[ref]
+            found[vdata.name] = decode_attribute(vdata, values.get(ref, memoryview(b"")))
+        return found
+
+    variables = []
+    for group in groups:
+        try:
+            found = yield from _variable(file, members, group, attributes(group))
+        except VirtualizeError as error:
+            raise error.located(node=group.name) from error.__cause__
+        variables.append(found)
+    return Scientific(tuple(variables), attributes(root))
+
+
+def root_of(members: Members) -> Vgroup | None:
+    """Return the Vgroup that holds all variables, None if the SD interface did not write any."""
+    return next((each for each in members.vgroups.values() if each.vclass == CDF_CLASS), None)
+
+
+def _attributes(group: Vgroup, members: Members) -> list[int]:
+    """Return the refs of the Vdatas that are attributes of a Vgroup."""
+    return [
+        ref
+        for tag, ref in group.members
+        if tag == DFTAG_VH
+        and ref in members.vdatas
+        and members.vdatas[ref].vclass == ATTRIBUTE_CLASS
+    ]
+
+
+def _variable(
+    file: OpenFile, members: Members, group: Vgroup, attributes: Mapping[str, Any]
+) -> Reading[Variable]:
+    own = dict(group.members)
+    for tag in (DFTAG_NDG, DFTAG_SDG):
+        if tag in own and file.descriptors.find((tag, own[tag])) >= 0:
+            (content,) = yield from fetch(file, [(tag, own[tag])])
+            own = {**decode_group(content, own[tag]), **own}
+            break
+    if DFTAG_SDD not in own:
+        raise CorruptFileError("a variable without a dimension record")
+    (record,) = yield from fetch(file, [(DFTAG_SDD, own[DFTAG_SDD])])
+    shape, number, _ = decode_dimensions(record, own[DFTAG_SDD])
+    key = (DFTAG_NT, own[DFTAG_NT]) if DFTAG_NT in own else number
+    (content,) = yield from fetch(file, [key])
+    dims = [
+        members.vgroups[ref]
+        for tag, ref in group.members
+        if tag == DFTAG_VG
+        and ref in members.vgroups
+        and members.vgroups[ref].vclass in (DIMENSION_CLASS, UNLIMITED_CLASS)
+    ]
+    if len(dims) != len(shape):
+        raise CorruptFileError(f"{len(dims)} dimensions are named, the variable has {len(shape)}")
+    return Variable(
+        group.name,
+        tuple(dim.name for dim in dims),
+        shape,
+        decode_number_type(content, key[1]),
+        attributes,
+        data_key(file, own),
+        unlimited=bool(dims) and dims[0].vclass == UNLIMITED_CLASS,
+    )
+
+
+def data_key(file: OpenFile, own: Mapping[int, int]) -> Key | None:
+    """Return the element that holds a variable's numbers; None where nothing was written."""
+    key = (DFTAG_SD, own.get(DFTAG_SD, 0))
+    row = file.descriptors.find(key)
+    return key if row >= 0 and bool(file.descriptors.present[row]) else None
+
+

@@ -1,0 +1,121 @@
+"""Every format of references through the public functions: written, read back, appended to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import virtualizarr
+from virtualizarr.errors import CombineError
+
+pytestmark = pytest.mark.filterwarnings("ignore::zarr.errors.ZarrUserWarning")
+
+FORMATS: dict[str, Callable[..., Any]] = {
+    "store.json": lambda ds, path, **more: ds.vz.to_kerchunk(path, format="json", **more),
+    "store.parquet": lambda ds, path, **more: ds.vz.to_kerchunk(path, format="parquet", **more),
+    "store.icechunk": lambda ds, path, **more: ds.vz.to_icechunk(path, **more),
+    "store.zarr": lambda ds, path, **more: ds.vz.to_zarr(path, **more),
+}
+JOIN: dict[str, Any] = {"data_vars": "minimal", "coords": "minimal", "compat": "override"}
+JOIN["join"] = "outer"
+
+
+def one_day(day: int) -> xr.Dataset:
+    values = np.arange(24.0).reshape(6, 4) + 100 * day
+    time = np.datetime64("2024-02-28", "ns") + np.timedelta64(day, "D")
+    return xr.Dataset(
+        {"t": (("time", "x"), values, {"units": "K"}), "height": ("x", np.arange(4.0))},
+        coords={"time": time + np.arange(6) * np.timedelta64(4, "h"), "x": [10, 20, 30, 40]},
+        attrs={"title": "days"},
+    )
+
+
+@pytest.fixture(scope="module")
+def days(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("days")
+    paths = [folder / f"{day}.nc" for day in range(3)]
+    for day, path in enumerate(paths):
+        encoding: dict[str, Any] = {
+            "t": {"zlib": True, "chunksizes": (3, 4)},
+            "time": {"units": "hours since 2024-01-01", "dtype": "int64"},
+        }
+        one_day(day).to_netcdf(path, engine="h5netcdf", encoding=encoding)
+    return paths
+
+
+def virtual(paths: list[Path]) -> xr.Dataset:
+    return virtualizarr.open_virtual_mfdataset(paths, **JOIN)
+
+
+def values(paths: list[Path]) -> xr.Dataset:
+    return xr.concat([one_day(int(path.stem)) for path in paths], "time", **JOIN)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_what_is_written_opens_with_the_same_values(
+    days: list[Path], tmp_path: Path, name: str
+) -> None:
+    FORMATS[name](virtual(days), tmp_path / name)
+    with xr.open_dataset(tmp_path / name, engine="virtualizarr") as ds:
+        xr.testing.assert_equal(ds, values(days))
+        assert ds.attrs == {"title": "days"}
+        assert ds["t"].attrs == {"units": "K"}
+    again = virtualizarr.open_virtual_dataset(tmp_path / name)
+    assert set(again.vz.locations) == {path.as_uri() for path in days}
+    with again.virtualize.open() as ds:
+        xr.testing.assert_equal(ds, values(days))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("target", FORMATS)
+def test_formats_convert_into_one_another(
+    days: list[Path], tmp_path: Path, name: str, target: str
+) -> None:
+    FORMATS[name](virtual(days), tmp_path / name)
+    virtualizarr.convert(tmp_path / name, tmp_path / f"again-{target}")
+    with xr.open_dataset(tmp_path / f"again-{target}", engine="virtualizarr") as ds:
+        xr.testing.assert_equal(ds, values(days))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_appending_is_idempotent_and_in_order(days: list[Path], tmp_path: Path, name: str) -> None:
+    FORMATS[name](virtual(days[:1]), tmp_path / name)
+    for day in (1, 2):
+        note = virtualizarr.append(virtual([days[day]]).vz.to_group(), tmp_path / name, "time")
+        assert note.startswith("appended")
+    for day in (2, 1, 0, 1):
+        note = virtualizarr.append(virtual([days[day]]).vz.to_group(), tmp_path / name, "time")
+        assert note.startswith("nothing to do")
+    with xr.open_dataset(tmp_path / name, engine="virtualizarr") as ds:
+        xr.testing.assert_equal(ds, values(days))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_what_disagrees_is_not_appended(days: list[Path], tmp_path: Path, name: str) -> None:
+    FORMATS[name](virtual(days[:1]), tmp_path / name)
+    other = virtual([days[1]])
+    shifted = other.assign_coords(x=[11, 21, 31, 41])
+    with pytest.raises(CombineError, match="x"):
+        virtualizarr.append(shifted.vz.to_group(), tmp_path / name, "time")
+    with xr.open_dataset(tmp_path / name, engine="virtualizarr") as ds:
+        xr.testing.assert_equal(ds, values(days[:1]))
+
+
+@pytest.mark.parametrize("name", ["store.icechunk", "store.zarr"])
+def test_append_and_region_through_the_accessor(
+    days: list[Path], tmp_path: Path, name: str
+) -> None:
+    write = FORMATS[name]
+    write(virtual(days[:2]), tmp_path / name)
+    write(virtual([days[2]]), tmp_path / name, append_dim="time")
+    with pytest.warns(UserWarning, match="nothing to do"):
+        write(virtual([days[2]]), tmp_path / name, append_dim="time")
+    middle = virtual([days[0]]).drop_vars(["height", "x", "time"])
+    write(middle, tmp_path / name, region={"time": slice(6, 12)})
+    with xr.open_dataset(tmp_path / name, engine="virtualizarr") as ds:
+        np.testing.assert_array_equal(ds["t"], values([days[0], days[0], days[2]])["t"])
