@@ -62,7 +62,8 @@ def test_strangers_are_described(head: bytes, said: str, url: str) -> None:
         plugins.detect(head, url)
     assert caught.value.url == url
     assert "installed parsers: " in str(caught.value)
-    assert ", hdf5, kerchunk, kerchunk_parquet, netcdf3" in str(caught.value)
+    installed = str(caught.value).partition("installed parsers: ")[2]
+    assert {"hdf5", "kerchunk", "netcdf3"} <= set(installed.split(", "))
 
 
 def test_names() -> None:

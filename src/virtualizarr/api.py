@@ -17,6 +17,7 @@ from virtualizarr.examine.renaming import renamed_prefixes
 from virtualizarr.model import ManifestGroup
 from virtualizarr.model.append import plan_append, plan_region, region_of
 from virtualizarr.model.placing import carried_out
+from virtualizarr.model.whole_values import in_one_chunk
 from virtualizarr.parsers.base import Parser
 from virtualizarr.parsing import (
     AnyParser,
@@ -232,7 +233,7 @@ def convert(
     """
     writer = writer_for(target, to)
     access = Access.of(None, storage_options, named(allowed_locations))
-    group = parsed_input(source, access, parser).group
+    group = parsed_input(source, access, parser).group.map_arrays(in_one_chunk)
     if rename:
         group = renamed_prefixes(group, rename)
     writer.write(group, target, overwrite=overwrite, storage_options=storage_options)
@@ -289,7 +290,7 @@ def extend(
         assert region is not None
         plan = plan_region(parsed.group, group, region_of(parsed.group, group, region))
     if not plan.nothing_to_do:
-        whole = carried_out(parsed.group, plan)
+        whole = carried_out(parsed.group, plan).map_arrays(in_one_chunk)
         writer.write(whole, target, overwrite=True, storage_options=storage_options)
     return plan.note
 

@@ -10,27 +10,39 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from virtualizarr.parsers.fits import FITSParser
+    from virtualizarr.parsers.grib import GRIBParser
+    from virtualizarr.parsers.hdf4 import HDF4Parser
     from virtualizarr.parsers.hdf5 import HDFParser
+    from virtualizarr.parsers.icechunk import IcechunkParser
     from virtualizarr.parsers.kerchunk import KerchunkJSONParser, KerchunkParquetParser
     from virtualizarr.parsers.netcdf3 import NetCDF3Parser
     from virtualizarr.parsers.tiff import TIFFParser
+    from virtualizarr.parsers.zarr import ZarrParser
 
 __all__ = [
     "FITSParser",
+    "GRIBParser",
+    "HDF4Parser",
     "HDFParser",
+    "IcechunkParser",
     "KerchunkJSONParser",
     "KerchunkParquetParser",
     "NetCDF3Parser",
     "TIFFParser",
+    "ZarrParser",
 ]
 
 _MODULES = {
     "FITSParser": "virtualizarr.parsers.fits",
+    "GRIBParser": "virtualizarr.parsers.grib",
+    "HDF4Parser": "virtualizarr.parsers.hdf4",
     "HDFParser": "virtualizarr.parsers.hdf5",
+    "IcechunkParser": "virtualizarr.parsers.icechunk",
     "KerchunkJSONParser": "virtualizarr.parsers.kerchunk",
     "KerchunkParquetParser": "virtualizarr.parsers.kerchunk",
     "NetCDF3Parser": "virtualizarr.parsers.netcdf3",
     "TIFFParser": "virtualizarr.parsers.tiff",
+    "ZarrParser": "virtualizarr.parsers.zarr",
 }
 
 

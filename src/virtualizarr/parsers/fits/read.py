@@ -100,19 +100,19 @@ def _read_header(windows: Windows, index: int, at: int) -> Reading[HDU]:
     held = windows.at(at)
     size = end_of_header(held)
     wanted = HEADER_READ
-    while size is None:
+    while size is None or len(held) < size:
         if wanted > MAX_HEADER:
             raise CorruptFileError(
                 f"HDU {index}: the header has no END in {MAX_HEADER} bytes", at=at
             )
         if len(held) < wanted:
             (held,) = yield [ByteRange(at, at + wanted)]
-            if len(held) < wanted and end_of_header(held) is None:
+            windows.held[at] = held
+            size = end_of_header(held)
+            if len(held) < wanted and (size is None or len(held) < size):
                 raise CorruptFileError(
                     f"HDU {index}: the file ends inside its header", at=at + len(held)
                 )
-            windows.held[at] = held
-            size = end_of_header(held)
         wanted *= GROWTH
     return hdu_of(decode_cards(held[:size]), index, at, at + size)
 

@@ -35,8 +35,7 @@ class Fields:
     def take(self, layout: str) -> tuple[Any, ...]:
         """Return big-endian fields in the notation of `struct`."""
         size = struct.calcsize(f">{layout}")
-        found = struct.unpack(f">{layout}", self.raw(size))
-        return found
+        return struct.unpack(f">{layout}", self.raw(size))
 
     def raw(self, size: int) -> bytes:
         """Return the next `size` bytes."""
@@ -81,8 +80,8 @@ def decode_vdata(data: Buffer, ref: int) -> Vdata:
     for _ in range(count):
         fields.text()
     name = fields.text()
-    first = (types[0], orders[0]) if count else (0, 0)
-    return Vdata(name, fields.text(), nvert, row_bytes, *first, count)
+    kind, order = (types[0], orders[0]) if count else (0, 0)
+    return Vdata(name, fields.text(), nvert, row_bytes, kind, order, count)
 
 
 def decode_attribute(vdata: Vdata, data: Buffer) -> Any:

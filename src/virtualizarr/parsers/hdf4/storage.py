@@ -29,6 +29,7 @@ from virtualizarr.parsers.hdf4.variables import Members
 from virtualizarr.source.reading import Reading
 
 MAX_COMPRESSED_IN_PIECES = 4096
+LENGTH_AT, STREAM_AT, MODEL_AT = 4, 8, 10  # in the description of a compressed element
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,12 +168,12 @@ def _chunk_places(
     codes = _column(heads, 0, ">u2")
     if not special.all() or (codes != SPECIAL_COMP).any():
         raise UnsupportedFeatureError("chunks some of which are stored in linked blocks")
-    if (heads[:, 10:] != heads[0, 10:]).any():
-        raise UnsupportedFeatureError("chunks that are compressed in different ways")
     header = Fields(heads[0].tobytes(), "the description of a chunk")
     (_, _, _, _, _, code) = header.take("HHiHHH")
     coder = decode_coder(code, header)
-    streams = _column(heads, 8, ">u2")
+    if (heads[:, MODEL_AT : header.at] != heads[0, MODEL_AT : header.at]).any():
+        raise UnsupportedFeatureError("chunks that are compressed in different ways")
+    streams = _column(heads, STREAM_AT, ">u2")
     stored = dds.rows(DFTAG_COMPRESSED, streams)
     if (stored < 0).any():
         raise CorruptFileError("a compressed chunk is not there")
@@ -184,7 +185,7 @@ def _chunk_places(
         file, [(DFTAG_COMPRESSED, ref) for ref in streams[split].tolist()]
     )
     pieces = dict(zip(split.tolist(), places, strict=True))
-    return offset, length, coder, int(_column(heads, 4, ">i4").min()), pieces
+    return offset, length, coder, int(_column(heads, LENGTH_AT, ">i4").min()), pieces
 
 
 def _column(heads: npt.NDArray[np.uint8], at: int, kind: str) -> Int64s:

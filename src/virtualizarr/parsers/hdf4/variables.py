@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-
-
 from virtualizarr.errors import CorruptFileError, VirtualizeError
 from virtualizarr.parsers.hdf4.decode import (
+    Fields,
     decode_attribute,
     decode_dimensions,
     decode_group,
@@ -29,6 +28,8 @@ from virtualizarr.parsers.hdf4.layout import (
     DFTAG_VH,
     DFTAG_VS,
     DIMENSION_CLASS,
+    LENGTH_AS_ROWS,
+    LENGTH_AS_VALUE,
     UNLIMITED_CLASS,
     VARIABLE_CLASS,
     Key,
@@ -63,7 +64,8 @@ def read_members(file: OpenFile) -> Reading[Members]:
     keys = [*((DFTAG_VG, ref) for ref in groups), *((DFTAG_VH, ref) for ref in tables)]
     found = yield from fetch(file, keys)
     vgroups = {
-        ref: decode_vgroup(data, ref) for ref, data in zip(groups, found[: len(groups)], strict=True)
+        ref: decode_vgroup(data, ref)
+        for ref, data in zip(groups, found[: len(groups)], strict=True)
     }
     vdatas = {
         ref: decode_vdata(data, ref) for ref, data in zip(tables, found[len(groups) :], strict=True)
@@ -127,12 +129,6 @@ def _variable(
             (content,) = yield from fetch(file, [(tag, own[tag])])
             own = {**decode_group(content, own[tag]), **own}
             break
-    if DFTAG_SDD not in own:
-        raise CorruptFileError("a variable without a dimension record")
-    (record,) = yield from fetch(file, [(DFTAG_SDD, own[DFTAG_SDD])])
-    shape, number, _ = decode_dimensions(record, own[DFTAG_SDD])
-    key = (DFTAG_NT, own[DFTAG_NT]) if DFTAG_NT in own else number
-    (content,) = yield from fetch(file, [key])
     dims = [
         members.vgroups[ref]
         for tag, ref in group.members
@@ -140,6 +136,16 @@ def _variable(
         and ref in members.vgroups
         and members.vgroups[ref].vclass in (DIMENSION_CLASS, UNLIMITED_CLASS)
     ]
+    key = (DFTAG_NT, own.get(DFTAG_NT, 0))
+    if DFTAG_SDD in own:
+        (record,) = yield from fetch(file, [(DFTAG_SDD, own[DFTAG_SDD])])
+        shape, number, _ = decode_dimensions(record, own[DFTAG_SDD])
+        key = key if DFTAG_NT in own else number
+    else:
+        shape = yield from _lengths(file, members, dims)
+    if key[1] == 0:
+        raise CorruptFileError("a variable without a number type")
+    (content,) = yield from fetch(file, [key])
     if len(dims) != len(shape):
         raise CorruptFileError(f"{len(dims)} dimensions are named, the variable has {len(shape)}")
     return Variable(
@@ -153,10 +159,32 @@ def _variable(
     )
 
 
+def _lengths(file: OpenFile, members: Members, dims: Sequence[Vgroup]) -> Reading[tuple[int, ...]]:
+    """Return the lengths that the Vgroups of dimensions give; 0 for an unlimited one."""
+    found = []
+    for dim in dims:
+        refs = [
+            ref
+            for tag, ref in dim.members
+            if tag == DFTAG_VH
+            and ref in members.vdatas
+            and members.vdatas[ref].vclass in (LENGTH_AS_ROWS, LENGTH_AS_VALUE)
+        ]
+        if not refs and dim.vclass != UNLIMITED_CLASS:
+            raise CorruptFileError(f"dimension {dim.name!r} has no length")
+        if dim.vclass == UNLIMITED_CLASS:
+            found.append(0)
+        elif members.vdatas[refs[0]].vclass == LENGTH_AS_ROWS:
+            found.append(members.vdatas[refs[0]].nvert)
+        else:
+            (content,) = yield from fetch(file, [(DFTAG_VS, refs[0])])
+            (length,) = Fields(content, f"the length of dimension {dim.name!r}").take("i")
+            found.append(max(length, 0))
+    return tuple(found)
+
+
 def data_key(file: OpenFile, own: Mapping[int, int]) -> Key | None:
     """Return the element that holds a variable's numbers; None where nothing was written."""
     key = (DFTAG_SD, own.get(DFTAG_SD, 0))
     row = file.descriptors.find(key)
     return key if row >= 0 and bool(file.descriptors.present[row]) else None
-
-

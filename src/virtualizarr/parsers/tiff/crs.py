@@ -149,12 +149,10 @@ def _geographic(keys: Mapping[str, int | float]) -> Any:
     in_degrees = keys.get("GeogAngularUnitsGeoKey", DEGREE) == DEGREE
     if axis is None or not in_degrees or keys.get("PrimeMeridianLongitudeGeoKey", 0) != 0:
         return None
-    shape = {"semi_major_axis": float(axis)}
     if "EllipsoidInvFlatteningGeoKey" in keys:
-        shape["inverse_flattening"] = float(keys["EllipsoidInvFlatteningGeoKey"])
+        shape = f"+rf={float(keys['EllipsoidInvFlatteningGeoKey'])!r}"
     elif "EllipsoidSemiMinorAxisGeoKey" in keys:
-        shape["semi_minor_axis"] = float(keys["EllipsoidSemiMinorAxisGeoKey"])
+        shape = f"+b={float(keys['EllipsoidSemiMinorAxisGeoKey'])!r}"
     else:
         return None
-    datums = importlib.import_module("pyproj.crs.datum")
-    return crs.GeographicCRS(datum=datums.CustomDatum(ellipsoid=datums.CustomEllipsoid(**shape)))
+    return crs.CRS.from_string(f"+proj=longlat +a={float(axis)!r} {shape} +no_defs +type=crs")

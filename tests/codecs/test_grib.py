@@ -1,0 +1,193 @@
+"""Every packing that ecCodes can write, decoded; and chunks that are broken."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from virtualizarr.codecs.base import octets
+from virtualizarr.codecs.grib import Grib, GribCodec, GribNumcodec
+from virtualizarr.codecs.grib.bits import gather, padded, unpack
+from virtualizarr.codecs.grib_coordinates import GribCoordinates
+from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
+from virtualizarr.parsers.grib.scan import read_inventory
+from virtualizarr.source.memory import BytesSource
+from virtualizarr.source.reading import run
+
+eccodes = pytest.importorskip("eccodes")
+
+COLUMNS, ROWS = 17, 11
+MISSING = 9999.0
+
+
+def message(edition: int, values: np.ndarray[Any, Any], **keys: Any) -> bytes:
+    """Return a message of ecCodes with `values` on a regular grid; NaN becomes missing."""
+    handle = eccodes.codes_grib_new_from_samples(f"regular_ll_sfc_grib{edition}")
+    try:
+        eccodes.codes_set(handle, "Ni", COLUMNS)
+        eccodes.codes_set(handle, "Nj", ROWS)
+        packing = keys.pop("packingType", None)
+        for key, value in keys.items():
+            eccodes.codes_set(handle, key, value)
+        if np.isnan(values).any():
+            eccodes.codes_set(handle, "missingValue", MISSING)
+            eccodes.codes_set(handle, "bitmapPresent", 1)
+        if packing is not None:
+            eccodes.codes_set(handle, "packingType", packing)
+        eccodes.codes_set_values(handle, np.where(np.isnan(values), MISSING, values))
+        return bytes(eccodes.codes_get_message(handle))
+    finally:
+        eccodes.codes_release(handle)
+
+
+def witness(data: bytes) -> np.ndarray[Any, Any]:
+    """Return the values of a message as ecCodes decodes them."""
+    handle = eccodes.codes_new_from_message(data)
+    try:
+        eccodes.codes_set(handle, "missingValue", MISSING)
+        values = eccodes.codes_get_values(handle)
+        has_bitmap = eccodes.codes_get(handle, "bitmapPresent")
+        return np.where(values == MISSING, np.nan, values) if has_bitmap else values
+    finally:
+        eccodes.codes_release(handle)
+
+
+def chunk_of(data: bytes) -> np.ndarray[Any, Any]:
+    """Return the bytes that a manifest refers to for the first field of `data`."""
+    field = run(read_inventory(), BytesSource(data)).fields[0]
+    return octets(data[field.offset : field.offset + field.length])
+
+
+def same(data: bytes) -> bool:
+    expected = witness(data)
+    found = Grib("float64").decode(chunk_of(data), expected.size * 8).view(np.float64)
+    spread = np.nanmax(np.abs(expected), initial=1e-30)
+    return bool(np.allclose(found, expected, rtol=0, atol=1e-12 * spread, equal_nan=True))
+
+
+def smooth(rough: float = 0.0) -> np.ndarray[Any, Any]:
+    random = np.random.default_rng(1)
+    y, x = np.mgrid[:ROWS, :COLUMNS]
+    return (280 + 20 * np.sin(x / 5) * np.cos(y / 4) + rough * random.random(x.shape)).ravel()
+
+
+def holes(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    found = values.copy()
+    found[3::7] = np.nan
+    return found
+
+
+PACKINGS = (
+    (1, "grid_simple"),
+    *((2, packing) for packing in ("grid_simple", "grid_ieee", "grid_ccsds", "grid_jpeg")),
+    *((2, packing) for packing in ("grid_png", "grid_complex")),
+    *((2, packing) for packing in ("grid_complex_spatial_differencing",)),
+)
+
+
+@pytest.mark.parametrize("bits", [1, 3, 8, 12, 16, 20, 24])
+@pytest.mark.parametrize("make", [smooth, lambda: smooth(5.0), lambda: holes(smooth(1.0))])
+@pytest.mark.parametrize("edition,packing", PACKINGS)
+def test_packings_equal_eccodes(edition: int, packing: str, bits: int, make: Any) -> None:
+    try:
+        data = message(edition, make(), packingType=packing, bitsPerValue=bits)
+    except eccodes.CodesInternalError as error:
+        pytest.skip(f"ecCodes does not write this: {error}")
+    assert same(data)
+
+
+@pytest.mark.parametrize("edition", [1, 2])
+@pytest.mark.parametrize("value", [0.0, 273.15, -1e-7])
+def test_constant_fields_equal_eccodes(edition: int, value: float) -> None:
+    assert same(message(edition, np.full(COLUMNS * ROWS, value)))
+    assert same(message(edition, np.full(COLUMNS * ROWS, value), decimalPrecision=2))
+
+
+def test_logarithmic_packing() -> None:
+    chunk = chunk_of(message(2, smooth() / 280, bitsPerValue=12))
+    plain = Grib("float64").decode(chunk, COLUMNS * ROWS * 8).view(np.float64)
+    head = bytearray(chunk[:21].tobytes())
+    head[3], head[10] = 25, 61
+    whole = octets(bytes(head) + np.array(0.5, ">f4").tobytes() + chunk[21:].tobytes())
+    found = Grib("float64").decode(whole, COLUMNS * ROWS * 8).view(np.float64)
+    assert np.allclose(found, np.exp(plain) - 0.5)
+
+
+def test_run_lengths() -> None:
+    levels = np.array([10, 25, 70], ">u2").tobytes()
+    head = np.array([12], ">u4").tobytes() + b"\x00\xc8" + bytes([4, 0, 3, 0, 3, 1]) + levels
+    section_5 = (5 + len(head)).to_bytes(4, "big") + b"\x05" + head
+    # levels 0 to 3; digits 4 to 15 of base 12: 2 x level 1, 3 missing, 6 x level 3, 1 x level 2
+    numbers = [1, 4 + 1, 0, 4 + 2, 3, 4 + 5, 2]
+    data = bytes.fromhex("".join(f"{n:x}" for n in numbers) + "0")[: -(-len(numbers) // 2)]
+    section_6 = bytes([0, 0, 0, 6, 6, 255])
+    section_7 = (5 + len(data)).to_bytes(4, "big") + b"\x07" + data
+    found = Grib().decode(octets(section_5 + section_6 + section_7), 48).view(np.float32)
+    expected = [1.0] * 2 + [np.nan] * 3 + [7.0] * 6 + [2.5]
+    assert np.allclose(found, expected, equal_nan=True)
+
+
+def test_a_field_that_is_all_missing() -> None:
+    data = message(2, np.full(COLUMNS * ROWS, np.nan))
+    assert np.isnan(Grib().decode(chunk_of(data), COLUMNS * ROWS * 4).view(np.float32)).all()
+
+
+@pytest.mark.parametrize("width", range(1, 58))
+def test_numbers_of_any_width(width: int) -> None:
+    random = np.random.default_rng(width)
+    numbers = [int(n) for n in random.integers(0, 1 << width, 101, np.uint64, endpoint=False)]
+    bits = "".join(f"{n:0{width}b}" for n in numbers)
+    size = -(-len(bits) // 8)
+    data = octets(int(bits.ljust(size * 8, "0"), 2).to_bytes(size, "big"))
+    assert unpack(data, width, 101).tolist() == numbers
+    starts = np.arange(101, dtype=np.int64) * width
+    assert gather(padded(data), starts, width).tolist() == numbers
+
+
+def test_alternating_rows_are_turned_round() -> None:
+    data = message(2, smooth())
+    straight = Grib("float64").decode(chunk_of(data), COLUMNS * ROWS * 8).view(np.float64)
+    turned = Grib("float64", row=COLUMNS).decode(chunk_of(data), COLUMNS * ROWS * 8)
+    expected = straight.reshape(ROWS, COLUMNS).copy()
+    expected[1::2] = expected[1::2, ::-1]
+    assert np.array_equal(turned.view(np.float64).reshape(ROWS, COLUMNS), expected)
+
+
+def test_both_zarr_formats_know_the_codec() -> None:
+    codec = GribCodec.from_dict(
+        {"name": "virtualizarr.grib", "configuration": {"dtype": "float32", "row": 0}}
+    )
+    assert codec.to_dict()["configuration"] == {"dtype": "float32", "row": 0}
+    data = message(2, smooth())
+    twin = GribNumcodec(nbytes=COLUMNS * ROWS * 4, dtype="float32")
+    assert np.allclose(twin.decode(chunk_of(data)).view(np.float32), witness(data), rtol=1e-6)
+
+
+@pytest.mark.parametrize("edition,packing", PACKINGS)
+def test_cut_and_damaged_chunks_give_errors_of_our_tree(edition: int, packing: str) -> None:
+    try:
+        chunk = chunk_of(message(edition, holes(smooth(2.0)), packingType=packing))
+    except eccodes.CodesInternalError as error:
+        pytest.skip(f"ecCodes does not write this: {error}")
+    random = np.random.default_rng(0)
+    damaged = [chunk[:cut] for cut in range(0, chunk.size, 3)]
+    for _ in range(300):
+        copy = chunk.copy()
+        copy[random.integers(0, chunk.size, 2)] = random.integers(0, 256, 2)
+        damaged.append(copy)
+    for each in damaged:
+        try:
+            decoded = Grib().decode(each, COLUMNS * ROWS * 4)
+        except (CorruptFileError, UnsupportedFeatureError):
+            continue
+        assert decoded.size == COLUMNS * ROWS * 4
+
+
+def test_coordinates_refuse_what_does_not_fit() -> None:
+    document = {"kind": "lambert", "points": 10**12, "x": [0, 1, 10**6], "y": [0, 1, 10**6]}
+    for data in (b"", b"[]", b"{}", json.dumps(document).encode()):
+        with pytest.raises((CorruptFileError, UnsupportedFeatureError)):
+            GribCoordinates("latitude").decode(octets(data), 800)
