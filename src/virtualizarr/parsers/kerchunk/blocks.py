@@ -15,7 +15,7 @@ import orjson
 from virtualizarr.parsers.kerchunk.digits import Int64s, not_digits, whole_numbers
 from virtualizarr.parsers.kerchunk.table import Columns, ReferenceTable, TableBuilder
 
-BLOCK_BYTES = 1024 * 1024
+BLOCK_BYTES = 128 * 1024
 MAX_DIGITS = 18
 TAIL = 64
 
@@ -64,7 +64,7 @@ def _add_block(builder: TableBuilder, block: bytes) -> bool:
 
 def _ranges(builder: TableBuilder, block: bytes) -> Columns | None:
     """Return the columns of members that are all byte ranges, plainly written; else None."""
-    plain = block.replace(b"\\/", b"/")
+    plain = block.replace(b"\\/", b"/") if b"\\" in block else block
     if b"\\" in plain or not _is_utf8(plain):
         return None
     parts = plain.split(b'"')

@@ -10,7 +10,7 @@ import zarr
 from virtualizarr.model import ArrayMetadata, ChunkManifest, ManifestArray, ManifestGroup
 from virtualizarr.model.chunks import RegularGrid
 from virtualizarr.model.combine import concatenate
-from virtualizarr.model.whole_values import in_one_chunk
+from virtualizarr.model.dense import in_one_chunk
 from virtualizarr.store import ManifestStore
 
 
