@@ -3,7 +3,7 @@
     python scripts/grib_tables.py DEFINITIONS TARGET
 
 DEFINITIONS is the `definitions` folder of ecCodes (Apache License 2.0, (C) Copyright 2005- ECMWF);
-TARGET is `src/virtualizarr/parsers/grib/tables`. What is written, one xz-compressed JSON per edition:
+TARGET is `src/virtualizarr/parsers/grib/tables`. Written is one xz-compressed JSON an edition:
 
 - `keys`: the names of the keys that conditions are about;
 - `parameters`: columns shortName, name, units, paramId, each one text of lines;
@@ -128,8 +128,7 @@ class Writer:
                 if not columns[0]:
                     continue
                 known = [
-                    dict((tuple(sorted(c, key=str)), n) for n, c in column)
-                    for column in columns[1:]
+                    {tuple(sorted(c, key=str)): n for n, c in column} for column in columns[1:]
                 ]
                 table: dict[str, list[Any]] = {}
                 aligned = all(

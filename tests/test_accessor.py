@@ -13,7 +13,6 @@ import xarray as xr
 
 import virtualizarr
 from netcdf_archive import month, write_netcdf4
-from virtualizarr.errors import UnsupportedFeatureError
 
 
 @pytest.fixture

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
+import virtualizarr
 from netcdf_archive import EAGER, month, write_netcdf3, write_netcdf4
 from virtualizarr.engine import VirtualizarrBackendEntrypoint
-from virtualizarr.errors import NotLoadedError, SourceNotFoundError
+from virtualizarr.errors import NotLoadedError, SourceNotFoundError, UnknownFormatError
 from virtualizarr.model import ManifestArray
 
 ENGINE: Any = "virtualizarr"
@@ -206,3 +207,27 @@ def test_encoding_can_be_written_again(archive: Path, tmp_path: Path) -> None:
     found.to_netcdf(tmp_path / "again.nc", engine="h5netcdf")
     with xr.open_dataset(tmp_path / "again.nc", engine="h5netcdf") as again:
         xr.testing.assert_identical(again.load(), found.load())
+
+
+def test_directories_of_references_are_recognised_and_archives_are_not(
+    archive: Path, tmp_path: Path
+) -> None:
+    entrypoint = VirtualizarrBackendEntrypoint()
+    group = virtualizarr.parse(archive / "0.nc")
+    for kind in ("parquet", "icechunk", "zarr"):
+        store = tmp_path / f"store.{kind}"
+        virtualizarr.convert(group, store)
+        assert entrypoint.guess_can_open(store)
+        assert entrypoint.guess_can_open(f"{store}/")
+        with xr.open_dataset(store, engine=ENGINE) as readable:
+            assert not virtual(readable)
+            assert readable.t.values.shape == (4, 3, 5)
+        assert "t" in virtual(xr.open_dataset(store, engine=ENGINE, virtual=True))
+    with xr.open_dataset(archive / "0.nc", engine="h5netcdf") as plain:
+        plain.to_zarr(tmp_path / "plain.zarr", zarr_format=3, consolidated=False)
+    (tmp_path / "empty.zarr").mkdir()
+    for unknown in ("plain.zarr", "empty.zarr", "none.icechunk"):
+        assert not entrypoint.guess_can_open(tmp_path / unknown)
+    assert "t" in virtual(xr.open_dataset(tmp_path / "plain.zarr", engine=ENGINE))
+    with pytest.raises(UnknownFormatError, match=r"empty\.zarr|no store"):
+        xr.open_dataset(tmp_path / "empty.zarr", engine=ENGINE)

@@ -16,8 +16,8 @@ from virtualizarr.errors import VirtualizeError
 from virtualizarr.examine.renaming import renamed_prefixes
 from virtualizarr.model import ManifestGroup
 from virtualizarr.model.append import plan_append, plan_region, region_of
-from virtualizarr.model.placing import carried_out
 from virtualizarr.model.dense import in_one_chunk
+from virtualizarr.model.placing import carried_out
 from virtualizarr.parsers.base import Parser
 from virtualizarr.parsing import (
     AnyParser,

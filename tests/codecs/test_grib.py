@@ -109,8 +109,8 @@ def test_constant_fields_equal_eccodes(edition: int, value: float) -> None:
 def test_logarithmic_packing() -> None:
     chunk = chunk_of(message(2, smooth() / 280, bitsPerValue=12))
     plain = Grib("float64").decode(chunk, COLUMNS * ROWS * 8).view(np.float64)
-    head = bytearray(chunk[:21].tobytes())
-    head[3], head[10] = 25, 61
+    head = bytearray(chunk[:20].tobytes())
+    head[3], head[10] = 24, 61
     whole = octets(bytes(head) + np.array(0.5, ">f4").tobytes() + chunk[21:].tobytes())
     found = Grib("float64").decode(whole, COLUMNS * ROWS * 8).view(np.float64)
     assert np.allclose(found, np.exp(plain) - 0.5)

@@ -19,7 +19,12 @@ numbers = st.integers(-2, 12) | st.sampled_from([10**15, 10**18, MAX_BYTE, 2**63
 ranges = st.tuples(texts, numbers, numbers).map(list)
 plain = st.tuples(st.text("ab/é", max_size=4), st.integers(0, 99), st.integers(0, 99)).map(list)
 values = st.recursive(
-    ranges | texts | numbers | st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False),
+    ranges
+    | texts
+    | numbers
+    | st.none()
+    | st.booleans()
+    | st.floats(allow_nan=False, allow_infinity=False),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=5,
 )

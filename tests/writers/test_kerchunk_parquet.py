@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from obstore.store import LocalStore, MemoryStore
 
+import virtualizarr
 from strategies import assert_same_tree, groups
 from virtualizarr.errors import SourceError, SourceNotFoundError, UnsupportedFeatureError
 from virtualizarr.model import (
@@ -117,6 +118,17 @@ def test_xarray_reads_the_values(tmp_path, record_size):
     assert_same_tree(parsed(target), group)
 
 
+def test_our_engine_reads_the_values_and_the_kind_is_recognised(tmp_path):
+    group, wanted = example(tmp_path)
+    target = tmp_path / "references"
+    kerchunk.write(group, target, format="parquet", record_size=7)
+    with xr.open_dataset(target, engine="virtualizarr", mask_and_scale=False) as dataset:
+        assert dataset["v"].values.tolist() == wanted.tolist()
+    virtual = virtualizarr.open_virtual_dataset(target, loadable_variables=[])
+    virtual.vz.to_kerchunk(tmp_path / "again.parquet")
+    assert_same_tree(parsed(tmp_path / "again.parquet"), group)
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_zarr_reads_groups_through_the_reference_file_system(tmp_path):
     group, wanted = example(tmp_path)
@@ -131,14 +143,6 @@ def test_zarr_reads_groups_through_the_reference_file_system(tmp_path):
     assert array[...].tolist() == wanted.tolist()
     assert_same_tree(parsed(target), tree)
     assert_same_tree(parsed(target, group="a/b"), group)
-
-
-def references(manifest: ChunkManifest) -> list[object]:
-    found: list[object] = []
-    for key in np.ndindex(manifest.shape_chunk_grid):
-        entry = manifest.get_entry(key)
-        found.append(None if entry is None else dict(entry))
-    return found
 
 
 @settings(max_examples=15, deadline=None)
@@ -364,7 +368,10 @@ def test_stores_get_the_metadata_last(tmp_path, kind):
     for record_size in (3, 30):
         kerchunk.write(group, "s3://bucket/refs.parq", record_size=record_size, registry=registry)
         assert_same_tree(parsed("s3://bucket/refs.parq", registry), group)
-        names = [meta["path"] for page in store.list() for meta in page]
+        objects = [meta for page in store.list("refs.parq") for meta in page]
+        newest = max(objects, key=lambda meta: meta["last_modified"])
+        assert kind is LocalStore or newest["path"] == "refs.parq/.zmetadata"
+        names = [meta["path"] for meta in objects]
         put.append(sum(name.startswith("refs.parq/v/") for name in names))
     assert put == [14, 2]
     store.put("taken/file", b"x")

@@ -90,24 +90,38 @@ async def parse_with_async(parser: ReadingParser, url: str, sources: Sources) ->
 
 
 def referred(group: ManifestGroup, root: str) -> ManifestGroup:
-    """Return the tree with the locations outside of `root` knowing that `root` names them."""
-    known: dict[int, Location] = {}
+    """Return the tree with the locations outside of `root` knowing that `root` names them.
 
-    def renew(location: Location) -> Location:
-        if location.referrer is not None or is_within(location.url, root):
-            return location
-        if id(location) not in known:
-            known[id(location)] = Location(
-                location.url,
-                location.size,
-                location.etag,
-                location.last_modified,
-                location.unmodified_since,
-                root,
+    What arrays share, they go on sharing.
+    """
+    tuples: dict[int, tuple[Location, ...]] = {}
+    shared: dict[int, Location] = {}
+    below = f"{root.rstrip('/')}/"
+
+    def renew(known: Location) -> Location:
+        url = known.url
+        if known.referrer is not None or url == root:
+            return known
+        if url.startswith(below) and is_within(url, root):
+            return known
+        new = shared.get(id(known))
+        if new is None:
+            new = shared[id(known)] = Location(
+                url, known.size, known.etag, known.last_modified, known.unmodified_since, root
             )
-        return known[id(location)]
+        return new
 
-    return _relocated(group, renew)
+    def renewed_array(array: ManifestArray) -> ManifestArray:
+        manifest = array.manifest
+        old = manifest.locations
+        if id(old) not in tuples:
+            tuples[id(old)] = tuple(map(renew, old))
+        new = tuples[id(old)]
+        if all(map(operator.is_, new, old)):
+            return array
+        return array.rebuilt(array.metadata, manifest.with_locations(new))
+
+    return group.map_arrays(renewed_array)
 
 
 def stamped(group: ManifestGroup, facts: Mapping[str, FileFacts]) -> ManifestGroup:

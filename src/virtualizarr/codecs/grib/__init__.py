@@ -72,7 +72,7 @@ class Grib(ForeignCodec):
         try:
             chunk = take_apart(data)
             points = self._points(chunk) if nbytes is None else nbytes // kind.itemsize
-            with np.errstate(over="ignore"):
+            with np.errstate(over="ignore", invalid="ignore"):
                 values = decoded(chunk, points).astype(kind)
         except (CorruptFileError, UnsupportedFeatureError) as error:
             raise type(error)(f"codec {self.name}: {error.reason}") from error

@@ -108,7 +108,8 @@ def ieee(template: Octets, data: Octets, count: int) -> Values:
         raise UnsupportedFeatureError(f"IEEE values of precision {precision}")
     if data.size < count * np.dtype(IEEE[precision]).itemsize:
         raise CorruptFileError(f"{data.size} bytes cannot hold {count} values {IEEE[precision]}")
-    return np.frombuffer(data, IEEE[precision], count).astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        return np.frombuffer(data, IEEE[precision], count).astype(np.float64)
 
 
 def jpeg_2000(template: Octets, data: Octets, count: int) -> Values:

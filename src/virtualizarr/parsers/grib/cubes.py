@@ -90,7 +90,10 @@ def cubes_of(items: Iterable[Item], skipped: list[str] | None) -> list[Cube]:
 
 
 def _same_parameter(alike: Mapping[tuple[str, str], list[Item]]) -> bool:
-    return len({items[0].product.meaning.parameter for items in alike.values()}) == 1
+    """Say whether codes of two editions or tables mean one parameter."""
+    parameters = [items[0].product.meaning.parameter for items in alike.values()]
+    numbers = {parameter.param_id for parameter in parameters}
+    return len(set(parameters)) == 1 or (len(numbers) == 1 and 0 not in numbers)
 
 
 def _merged(cubes: Sequence[Cube]) -> list[Cube]:

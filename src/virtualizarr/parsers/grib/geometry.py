@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -55,6 +55,14 @@ class Geometry:
     auxiliary: tuple[str, ...]
     mapping: str | None
     attributes: Mapping[str, Any]
+
+    @property
+    def points(self) -> Hashable:
+        """What is equal for two descriptions of the same points, in whatever edition."""
+        if self.grid.kind in SEPARABLE:
+            values = [self.coordinates[name].manifest.inline for name in self.dimensions]
+            return (self.dimensions, self.grid.alternate_row, *values)
+        return id(self)
 
 
 @dataclass(frozen=True, slots=True)

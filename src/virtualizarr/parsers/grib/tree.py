@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,20 +38,24 @@ def build(inventory: Inventory, location: Location, options: Options) -> Manifes
     """
     geometries: dict[int, Geometry] = {}
     items: list[tuple[Item, int]] = []
+    same: dict[Hashable, int] = {}
+    alike: dict[int, int] = {}
     for field in inventory.fields:
         try:
             item = Item(field, product_1(field) if field.edition == 1 else product_2(field))
             if options.filter_by_keys and not _wanted(item, options.filter_by_keys):
                 continue
             if field.grid not in geometries:
-                geometries[field.grid] = geometry_of(inventory.grids[field.grid])
+                geometry = geometry_of(inventory.grids[field.grid])
+                geometries[field.grid] = geometry
+                alike[field.grid] = same.setdefault(geometry.points, field.grid)
             check_packing(field)
         except VirtualizeError as error:
             if options.skipped is None:
                 raise error.located(at=field.message) from error.__cause__
             options.skipped.append(f"field at byte {field.offset}: {error.reason}")
             continue
-        items.append((item, field.grid))
+        items.append((item, alike[field.grid]))
     if not items:
         return ManifestGroup()
     rules = Rules(options.dtype, options.squeeze, location, options.skipped)

@@ -18,6 +18,7 @@ from virtualizarr.source.reading import Reading
 MAX_CHUNKS = 1 << 20
 MAX_INLINE = 16 * 1024 * 1024
 TINY = 64
+INLINE_COST, CHUNK_COST = 16, 256  # of a byte kept inline, of one chunk more
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +53,20 @@ def place_parts(
     read them), with `fill` in place of what is not there. Raises UnsupportedFeatureError where
     that would be more than MAX_INLINE bytes.
     """
-    best: tuple[int, int, tuple[int, ...]] | None = None
+    best: tuple[int, tuple[int, ...]] | None = None
     for chunk_shape in _candidates(parts, shape, itemsize):
         nbytes = prod(chunk_shape) * itemsize
         count = prod(shape) * itemsize // nbytes
         if count <= MAX_CHUNKS:
             across = int((~_found(parts, nbytes, count)[0] & _touched(parts, nbytes, count)).sum())
-            cost = (across * nbytes, count, chunk_shape)
-            best = cost if best is None else min(best, cost)
-    if best is None or best[0] > MAX_INLINE:
+            cost = across * nbytes * INLINE_COST + count * CHUNK_COST
+            if across * nbytes <= MAX_INLINE and (best is None or cost < best[0]):
+                best = cost, chunk_shape
+    if best is None:
         raise UnsupportedFeatureError(
             f"data in {len(parts.offset)} parts (linked blocks) whose borders do not fit the rows"
         )
-    chunk_shape = best[2]
+    chunk_shape = best[1]
     nbytes = prod(chunk_shape) * itemsize
     grid = tuple(n // part for n, part in zip(shape, chunk_shape, strict=True))
     manifest = yield from _manifest(location, parts, nbytes, prod(grid), fill)
