@@ -14,7 +14,7 @@ import xarray as xr
 import virtualizarr
 from netcdf_archive import EAGER, month, write_netcdf3, write_netcdf4
 from virtualizarr.engine import VirtualizarrBackendEntrypoint
-from virtualizarr.errors import NotLoadedError, SourceNotFoundError, UnknownFormatError
+from virtualizarr.errors import NotLoadedError, SourceError, SourceNotFoundError, UnknownFormatError
 from virtualizarr.model import ManifestArray
 
 ENGINE: Any = "virtualizarr"
@@ -229,5 +229,8 @@ def test_directories_of_references_are_recognised_and_archives_are_not(
     for unknown in ("plain.zarr", "empty.zarr", "none.icechunk"):
         assert not entrypoint.guess_can_open(tmp_path / unknown)
     assert "t" in virtual(xr.open_dataset(tmp_path / "plain.zarr", engine=ENGINE))
-    with pytest.raises(UnknownFormatError, match=r"empty\.zarr|no store"):
+    with pytest.raises(SourceError, match=r"empty\.zarr.*directory"):
+        xr.open_dataset(tmp_path / "empty.zarr", engine=ENGINE)
+    (tmp_path / "empty.zarr" / "notes.txt").touch()
+    with pytest.raises(UnknownFormatError, match=r"empty\.zarr.*notes\.txt"):
         xr.open_dataset(tmp_path / "empty.zarr", engine=ENGINE)

@@ -136,3 +136,28 @@ def test_a_certain_format_imports_its_own_parser_alone() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("target", "name", "expected"),
+    [
+        ("a.json", None, "kerchunk"),
+        ("s3://b/A.PARQUET/", None, "kerchunk_parquet"),
+        ("a.parq", None, "kerchunk_parquet"),
+        ("a.icechunk", None, "icechunk"),
+        ("a.zarr", None, "zarr"),
+        ("a.zarr", "json", "kerchunk"),
+        ("anything", "parquet", "kerchunk_parquet"),
+        ("anything", "icechunk", "icechunk"),
+    ],
+)
+def test_writers_by_name_and_by_ending(target: str, name: str | None, expected: str) -> None:
+    assert plugins.writer_for(target, name).name == expected
+
+
+def test_writers_that_do_not_exist() -> None:
+    with pytest.raises(UnknownFormatError, match=r"\.icechunk"):
+        plugins.writer_for("a.nc")
+    with pytest.raises(UnknownFormatError, match="'hdf5'.*icechunk"):
+        plugins.writer_for("a.zarr", "hdf5")
+    assert set(plugins.WRITERS) <= {parser.name for parser in plugins.installed_parsers()}

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from virtualizarr.parsers.fits import FITSParser
     from virtualizarr.parsers.grib import GRIBParser
     from virtualizarr.parsers.hdf4 import HDF4Parser
-    from virtualizarr.parsers.grib import GRIBParser
     from virtualizarr.parsers.hdf5 import HDFParser
     from virtualizarr.parsers.icechunk import IcechunkParser
     from virtualizarr.parsers.kerchunk import KerchunkJSONParser, KerchunkParquetParser

@@ -53,7 +53,7 @@ class Descriptors:
     """Columns of one length, sorted by tag and ref: base tag, ref, byte offset and length.
 
     `special` marks those whose bytes describe where the data are. `order` is their place in the
-    file's list.
+    file's list, `packed` tag and ref as one number.
     """
 
     tag: Int64s
@@ -62,6 +62,7 @@ class Descriptors:
     length: Int64s
     special: npt.NDArray[np.bool_]
     order: Int64s
+    packed: Int64s
 
     @classmethod
     def of(cls, parts: Sequence[npt.NDArray[Any]], size: int | None) -> Self:
@@ -80,7 +81,9 @@ class Descriptors:
             row = order[twice[0]]
             raise CorruptFileError(f"tag {tag[row]}, ref {ref[row]} has two data descriptors")
         offset, length = rows["offset"].astype(np.int64), rows["length"].astype(np.int64)
-        return cls(tag[order], ref[order], offset[order], length[order], special[order], order)
+        packed = tag[order] << 16 | ref[order]
+        columns = (tag, ref, offset, length, special)
+        return cls(*(column[order] for column in columns), order, packed)
 
     @property
     def count(self) -> int:
@@ -93,16 +96,17 @@ class Descriptors:
 
     def rows(self, tag: int, refs: Int64s) -> Int64s:
         """Return the row of each ref under `tag`; -1 where there is none."""
-        keys = self.tag << 16 | self.ref
         wanted = tag << 16 | refs
-        at = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))
-        if not len(keys):
+        if not self.count:
             return np.full(len(refs), -1, np.int64)
-        return np.where(keys[at] == wanted, at, -1)
+        at = np.minimum(np.searchsorted(self.packed, wanted), self.count - 1)
+        return np.where(self.packed[at] == wanted, at, -1)
 
     def find(self, key: Key) -> int:
         """Return the row of a tag and ref, -1 if there is none."""
-        return int(self.rows(key[0], np.array([key[1]], np.int64))[0])
+        wanted = key[0] << 16 | key[1]
+        at = int(np.searchsorted(self.packed, wanted))
+        return at if at < self.count and int(self.packed[at]) == wanted else -1
 
     def refs(self, tag: int) -> list[int]:
         """Return the refs of all elements of a tag that were written, in rising order."""

@@ -114,6 +114,8 @@ def fetch(file: OpenFile, keys: Iterable[Key]) -> Reading[list[memoryview]]:
     stored compressed or elsewhere.
     """
     keys = list(keys)
+    if all(key in file.held and not _special(file, key) for key in keys):
+        return [file.held[key] for key in keys]
     lacking = [key for key in dict.fromkeys(keys) if key not in file.held or _special(file, key)]
     places = yield from extents_of(file, lacking)
     ranges = [
@@ -126,12 +128,12 @@ def fetch(file: OpenFile, keys: Iterable[Key]) -> Reading[list[memoryview]]:
     for each, answer in zip(ranges, answers, strict=True):
         _check_whole(each, answer)
     supply = iter(answers)
-    found = dict(file.held)
+    found: dict[Key, memoryview] = {}
     for key, place in zip(lacking, places, strict=True):
         parts = [next(supply) for _ in range(len(place.offset))]
         found[key] = memoryview(parts[0] if len(parts) == 1 else b"".join(parts))
     file.held.update({key: found[key] for key in lacking if not _special(file, key)})
-    return [found[key] for key in keys]
+    return [found[key] if key in found else file.held[key] for key in keys]
 
 
 def _special(file: OpenFile, key: Key) -> bool:
@@ -187,13 +189,12 @@ def _follow_links(
             raise CorruptFileError("a table of linked blocks is a special element itself")
         contents = yield from fetch(file, tables)
         for key, content in zip(waiting, contents, strict=True):
-            length, count, _ = linked[key]
+            _, count, _ = linked[key]
             raw = Fields(content, f"a table of linked blocks of {key}").raw(2 * (count + 1))
             numbers = np.frombuffer(raw, ">u2").astype(np.int64)
             refs[key].append(numbers[1:])
             if len(refs[key]) * count > dds.count + count:
                 raise CorruptFileError(f"the linked blocks of {key} go in a circle")
-            del length
             ahead[key] = int(numbers[0])
     for key, (length, _, _) in linked.items():
         found[key] = _linked_extents(file, key, refs[key], length)

@@ -14,7 +14,7 @@ from virtualizarr.parsers.kerchunk.document import metadata_documents
 from virtualizarr.parsers.kerchunk.keys import KeyForm, paths_of, positions, runs_by_array
 from virtualizarr.parsers.kerchunk.table import ReferenceTable
 from virtualizarr.parsers.kerchunk.templates import Templates
-from virtualizarr.parsers.kerchunk.zarr2 import metadata_from_v2, separator_of
+from virtualizarr.store.zarr2 import metadata_from_v2, separator_of
 
 ROOT_ARRAY_NAME = "data"
 MAX_DEPTH = 64
