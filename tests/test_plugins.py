@@ -158,6 +158,6 @@ def test_writers_by_name_and_by_ending(target: str, name: str | None, expected: 
 def test_writers_that_do_not_exist() -> None:
     with pytest.raises(UnknownFormatError, match=r"\.icechunk"):
         plugins.writer_for("a.nc")
-    with pytest.raises(UnknownFormatError, match="'hdf5'.*icechunk"):
+    with pytest.raises(UnknownFormatError, match=r"'hdf5'.*icechunk"):
         plugins.writer_for("a.zarr", "hdf5")
     assert set(plugins.WRITERS) <= {parser.name for parser in plugins.installed_parsers()}

@@ -10,6 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from typer.testing import CliRunner
+
+from virtualizarr.cli.app import app
 
 
 def virtualizarr(*words: object) -> subprocess.CompletedProcess[str]:
@@ -20,6 +23,14 @@ def virtualizarr(*words: object) -> subprocess.CompletedProcess[str]:
         timeout=60,
         check=False,
     )
+
+
+def here(*words: object) -> subprocess.CompletedProcess[str]:
+    """The same in this process, which spares the time to start one."""
+    done = CliRunner().invoke(app, [str(word) for word in words])
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return subprocess.CompletedProcess(words, done.exit_code, done.stdout, done.stderr)
 
 
 @pytest.fixture(scope="module")
@@ -115,25 +126,25 @@ def test_help_and_version() -> None:
 @pytest.mark.parametrize("kind", ["json", "parquet", "icechunk", "zarr"])
 def test_build_append_verify_convert_and_diff(archive: Path, tmp_path: Path, kind: str) -> None:
     out = tmp_path / f"store.{kind}"
-    first = virtualizarr("build", archive / "0.nc", archive / "1.nc", "-o", out)
+    first = here("build", archive / "0.nc", archive / "1.nc", "-o", out)
     assert first.returncode == 0, first.stderr
     for _ in range(2):
-        more = virtualizarr("append", archive / "2.nc", "-o", out, "--dim", "time")
+        more = here("append", archive / "2.nc", "-o", out, "--dim", "time")
         assert more.returncode == 0, more.stderr
     assert "nothing to do" in more.stdout
     with xr.open_dataset(out, engine="virtualizarr") as ds:
         np.testing.assert_array_equal(ds["t"], np.arange(24.0).reshape(6, 4))
         assert ds["time"].values.tolist() == list(range(6))
 
-    sound = virtualizarr("verify", out)
+    sound = here("verify", out)
     assert sound.returncode == 0, sound.stdout
     assert "0 problems" in sound.stdout
 
     copy = tmp_path / "copy.json"
-    again = virtualizarr("convert", out, "-o", copy, "--json")
+    again = here("convert", out, "-o", copy, "--json")
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout)["files"] == 3
-    same = virtualizarr("diff", out, copy, "--values")
+    same = here("diff", out, copy, "--values")
     if kind != "icechunk":  # which keeps appended coordinates in chunks of their own
         assert same.returncode == 0, same.stdout
     assert "values" not in same.stdout
@@ -141,25 +152,25 @@ def test_build_append_verify_convert_and_diff(archive: Path, tmp_path: Path, kin
 
 def test_rename_and_diff(archive: Path, tmp_path: Path) -> None:
     combined, moved = tmp_path / "a.json", tmp_path / "b.json"
-    virtualizarr("build", archive / "*.nc", "-o", combined)
+    here("build", archive / "*.nc", "-o", combined)
     rename = f"{archive}=s3://bucket/deep"
-    done = virtualizarr("convert", combined, "-o", moved, "--rename", rename)
+    done = here("convert", combined, "-o", moved, "--rename", rename)
     assert done.returncode == 0, done.stderr
     text = moved.read_text()
     assert "s3://bucket/deep/0.nc" in text
     assert str(archive) not in text
-    differ = virtualizarr("diff", combined, moved)
+    differ = here("diff", combined, moved)
     assert differ.returncode == 1
     (line,) = differ.stdout.splitlines()
     assert line.startswith("t: references, in another file (6 of 6 chunks): ")
-    listed = json.loads(virtualizarr("diff", combined, moved, "--json").stdout)
+    listed = json.loads(here("diff", combined, moved, "--json").stdout)
     assert [each["node"] for each in listed] == ["t"]
-    nowhere = virtualizarr("convert", combined, "-o", moved, "--rename", "/no/such=/other")
+    nowhere = here("convert", combined, "-o", moved, "--rename", "/no/such=/other")
     assert nowhere.returncode == 1
     assert "no location begins with 'file:///no/such'" in nowhere.stderr
-    assert virtualizarr("convert", combined, "-o", moved, "--rename", "half").returncode == 2
+    assert here("convert", combined, "-o", moved, "--rename", "half").returncode == 2
 
-    refused = virtualizarr("verify", moved)
+    refused = here("verify", moved)
     assert refused.returncode == 1
     assert "allowed_locations=['s3://bucket/']" in refused.stdout
     assert len(refused.stdout.splitlines()) == 3 + 1
@@ -171,14 +182,14 @@ def test_verify_names_each_problem_in_one_line(archive: Path, tmp_path: Path) ->
     for path in archive.glob("*.nc"):
         (folder / path.name).write_bytes(path.read_bytes())
     out = tmp_path / "a.zarr"
-    virtualizarr("build", folder / "*.nc", "-o", out)
+    here("build", folder / "*.nc", "-o", out)
     (folder / "1.nc").unlink()
-    done = virtualizarr("verify", out)
+    done = here("verify", out)
     assert done.returncode == 1
     problem, summary = done.stdout.splitlines()
     assert problem.startswith((folder / "1.nc").as_uri())
     assert "1 problems" in summary
-    report = json.loads(virtualizarr("verify", out, "--json", "--sample", "0").stdout)
+    report = json.loads(here("verify", out, "--json", "--sample", "0").stdout)
     assert not report["ok"]
     assert report["decoded"] == 0
     assert [each["url"] for each in report["problems"]] == [(folder / "1.nc").as_uri()]
@@ -186,29 +197,29 @@ def test_verify_names_each_problem_in_one_line(archive: Path, tmp_path: Path) ->
 
 def test_targets_that_are_taken_or_say_no_format(archive: Path, tmp_path: Path) -> None:
     out = tmp_path / "a.zarr"
-    assert virtualizarr("build", archive / "0.nc", "-o", out).returncode == 0
-    taken = virtualizarr("build", archive / "0.nc", "-o", out)
+    assert here("build", archive / "0.nc", "-o", out).returncode == 0
+    taken = here("build", archive / "0.nc", "-o", out)
     assert taken.returncode == 1
     assert "a.zarr" in taken.stderr
-    assert virtualizarr("build", archive / "0.nc", "-o", out, "--overwrite").returncode == 0
-    unnamed = virtualizarr("build", archive / "0.nc", "-o", tmp_path / "out")
+    assert here("build", archive / "0.nc", "-o", out, "--overwrite").returncode == 0
+    unnamed = here("build", archive / "0.nc", "-o", tmp_path / "out")
     assert unnamed.returncode == 1
     assert ".icechunk" in unnamed.stderr
-    named = virtualizarr("build", archive / "0.nc", "-o", tmp_path / "out", "--to", "json")
+    named = here("build", archive / "0.nc", "-o", tmp_path / "out", "--to", "json")
     assert named.returncode == 0
     assert json.loads((tmp_path / "out").read_text())["version"] == 1
-    assert virtualizarr("build", archive / "0.nc", "-o", out, "--to", "hdf5").returncode == 1
+    assert here("build", archive / "0.nc", "-o", out, "--to", "hdf5").returncode == 1
 
 
 def test_check_tells_the_odd_file(archive: Path, tmp_path: Path) -> None:
-    alike = virtualizarr("check", archive / "*.nc")
+    alike = here("check", archive / "*.nc")
     assert alike.returncode == 0, alike.stdout
     odd = tmp_path / "odd.nc"
     with xr.open_dataset(archive / "0.nc", engine="h5netcdf") as ds:
         ds.astype("f4").to_netcdf(odd, engine="h5netcdf")
-    done = virtualizarr("check", archive / "*.nc", odd)
+    done = here("check", archive / "*.nc", odd)
     assert done.returncode == 1
     assert "odd.nc" in done.stdout
     assert "t: dtype float64 -> float32" in done.stdout
-    eras = json.loads(virtualizarr("check", archive / "*.nc", odd, "--json").stdout)
+    eras = json.loads(here("check", archive / "*.nc", odd, "--json").stdout)
     assert [len(era["urls"]) for era in eras] == [3, 1]

@@ -17,7 +17,7 @@ from virtualizarr.model import (
     ManifestGroup,
 )
 
-URLS = ("s3://old/a/1.nc", "s3://old-but-other/a/1.nc", "s3://old/deep/2.nc", "file:///d/x y.nc")
+URLS = ("s3://old/a/1.nc", "s3://old-but-other/a/1.nc", "s3://old/deep/2.nc", "file:///d/x%20y.nc")
 
 
 def tree() -> ManifestGroup:

@@ -63,7 +63,7 @@ def check(path: Path, folder: Path, table: Counter[str]) -> None:
         group = run(GRIBParser(errors="skip").parse(path.as_uri()), source)
     for warning in caught:
         print(warning.message)
-    by_offset = {field.offset: i for i, field in enumerate(inventory.fields)}
+    by_place = {(field.offset, field.length): i for i, field in enumerate(inventory.fields)}
     root = zarr.open_group(ManifestStore(group), mode="r", zarr_format=3)
     seen: set[int] = set()
     for name, array in group.walk_arrays():
@@ -73,7 +73,7 @@ def check(path: Path, folder: Path, table: Counter[str]) -> None:
         grid_axes = sum(dim in ("latitude", "longitude", "y", "x", "values")
                         for dim in array.metadata.dimension_names or ())  # fmt: skip
         for cell, entry in array.manifest.iter_refs():
-            number = by_offset[entry["offset"]]
+            number = by_place[entry["offset"], entry["length"]]
             seen.add(number)
             known, values = expected[number]
             if isinstance(values, str):
@@ -99,7 +99,10 @@ def agrees(found: Any, size: int, spread: float, expected: Any) -> bool:
 def names_agree(attributes: Any, known: dict[str, Any]) -> bool:
     pairs = {"GRIB_shortName": "shortName", "GRIB_units": "units"}
     pairs |= {"GRIB_typeOfLevel": "typeOfLevel", "GRIB_stepType": "stepType"}
-    return all(attributes[ours] == known[theirs] for ours, theirs in pairs.items())
+    return all(
+        attributes[ours] == (known[theirs] if known[theirs] is not None else "unknown")
+        for ours, theirs in pairs.items()
+    )
 
 
 def run_over(files: list[Path], folder: Path, least: float) -> None:

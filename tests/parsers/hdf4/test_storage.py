@@ -16,6 +16,7 @@ from hdf4_files import (
     DEFLATE,
     NBIT,
     RLE,
+    SD,
     SDC,
     SKPHUFF,
     create,
@@ -28,6 +29,7 @@ from hdf4_files import (
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
 from virtualizarr.model import ManifestGroup
 from virtualizarr.parsers.hdf4 import HDF4Parser
+from virtualizarr.source.cache import CachingSource
 from virtualizarr.source.memory import BytesSource
 from virtualizarr.source.reading import run
 from virtualizarr.testing import parse_file, read_values, same_values
@@ -257,6 +259,39 @@ def test_names(tmp_path: Path) -> None:
     assert [*kept.arrays] == ["a_b", "same_2"]
     with pytest.raises(UnsupportedFeatureError, match="without groups"):
         parse_file(HDF4Parser(group="same"), path)
+
+
+def test_rounds_where_descriptors_are_scattered(tmp_path: Path) -> None:
+    """Each session that appends to a file leaves descriptors behind its data."""
+    path = tmp_path / "a.hdf"
+    open_new(path).end()
+    values = numbers((500, 500), "f4")
+    for session in range(12):
+        file = SD(str(path), SDC.WRITE)
+        variable = create(file, f"v{session}", values)
+        variable[:] = values
+        variable.endaccess()
+        file.end()
+    source = BytesSource(path.read_bytes(), path.as_uri())
+    group = run(HDF4Parser().parse(path.as_uri()), CachingSource(source))
+    assert len(group.arrays) == 12
+    assert source.rounds <= 4
+    assert source.bytes_read < path.stat().st_size // 4
+
+
+def test_chunk_tables_are_read_as_columns(tmp_path: Path) -> None:
+    path = tmp_path / "a.hdf"
+    file = open_new(path)
+    values = numbers((1000, 800), "i2")
+    variable = create(file, "v", values)
+    set_chunks(variable, (10, 20), DEFLATE, 0, 1, flags=COMPRESSED)
+    variable[:] = values
+    variable.endaccess()
+    file.end()
+    source = BytesSource(path.read_bytes(), path.as_uri())
+    group = run(HDF4Parser().parse(path.as_uri()), CachingSource(source))
+    assert group["v"].manifest.nrefs == 4000
+    assert source.rounds <= 2
 
 
 def test_circles_and_doubles_are_refused(tmp_path: Path) -> None:

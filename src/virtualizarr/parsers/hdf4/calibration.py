@@ -19,7 +19,7 @@ STORED_OFFSET = "hdf4_add_offset"
 def says_cf(attributes: Mapping[str, Any]) -> bool:
     """Say whether a file's attributes claim that it follows CF (or COARDS)."""
     claim = attributes.get("Conventions", "")
-    return isinstance(claim, str) and claim.upper().lstrip().startswith(("CF", "COARDS", "NC"))
+    return isinstance(claim, str) and claim.upper().lstrip().startswith(("CF", "COARDS"))
 
 
 def cf_attributes(attributes: Mapping[str, Any], cf: bool) -> dict[str, Any]:

@@ -81,9 +81,9 @@ class Descriptors:
             row = order[twice[0]]
             raise CorruptFileError(f"tag {tag[row]}, ref {ref[row]} has two data descriptors")
         offset, length = rows["offset"].astype(np.int64), rows["length"].astype(np.int64)
-        packed = tag[order] << 16 | ref[order]
-        columns = (tag, ref, offset, length, special)
-        return cls(*(column[order] for column in columns), order, packed)
+        tag, ref, special = tag[order], ref[order], special[order]
+        packed = tag << 16 | ref
+        return cls(tag, ref, offset[order], length[order], special, order, packed)
 
     @property
     def count(self) -> int:
