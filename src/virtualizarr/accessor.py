@@ -327,6 +327,11 @@ class DataTreeAccessor:
         return [array for dataset in nodes for array in _virtual_arrays(dataset)]
 
 
+VirtualiZarrDatasetAccessor = DatasetAccessor
+VirtualiZarrDataTreeAccessor = DataTreeAccessor
+"""The classes' names in VirtualiZarr 2.x."""
+
+
 def _virtual_arrays(dataset: xr.Dataset) -> Iterator[ManifestArray]:
     for variable in dataset.variables.values():
         array = manifest_array(variable)

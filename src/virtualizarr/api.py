@@ -40,11 +40,11 @@ def open_virtual_dataset(
     url: Input,
     registry: Registry | None = None,
     parser: AnyParser | None = None,
-    *,
-    group: str = "",
-    drop_variables: str | Collection[str] = (),
+    drop_variables: str | Collection[str] | None = None,
     loadable_variables: Collection[str] | None = None,
     decode_times: Any = None,
+    *,
+    group: str = "",
     storage_options: Mapping[str, Any] | None = None,
     allowed_locations: AllowedLocations | None = None,
 ) -> xr.Dataset:
@@ -83,7 +83,7 @@ def open_virtual_datatree(
     parser: AnyParser | None = None,
     *,
     group: str = "",
-    drop_variables: str | Collection[str] = (),
+    drop_variables: str | Collection[str] | None = None,
     loadable_variables: Collection[str] | None = None,
     decode_times: Any = None,
     storage_options: Mapping[str, Any] | None = None,
@@ -318,8 +318,8 @@ class _Expander:
         return glob_urls(pattern, self.registry, self.storage_options)
 
 
-def _names(names: str | Collection[str]) -> Collection[str]:
-    return (names,) if isinstance(names, str) else tuple(names)
+def _names(names: str | Collection[str] | None) -> Collection[str]:
+    return () if names is None else (names,) if isinstance(names, str) else tuple(names)
 
 
 def _decoding(decode_times: Any) -> Mapping[str, Any]:

@@ -69,6 +69,10 @@ class UnsupportedFeatureError(VirtualizeError, NotImplementedError):
     """The file is valid, but Zarr, this package or the chosen writer cannot express it."""
 
 
+class SubChunkIndexingError(UnsupportedFeatureError, ValueError):
+    """A selection cuts through chunks of a virtual array, whose bytes cannot be cut."""
+
+
 class CombineError(VirtualizeError, ValueError):
     """Virtual arrays cannot be joined without wrong values; the message names what differs."""
 

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
+import xarray as xr
 import zarr
+from obstore.store import LocalStore
 
 import virtualizarr
-from virtualizarr.manifests import ChunkManifest, ManifestArray, ManifestGroup, ManifestStore
+from virtualizarr.manifests import (
+    ChunkManifest,
+    ManifestArray,
+    ManifestGroup,
+    ManifestStore,
+    array_api,
+)
 from virtualizarr.manifests.array import ManifestArray as ManifestArrayByPath
 from virtualizarr.manifests.group import ManifestGroup as ManifestGroupByPath
+from virtualizarr.manifests.indexing import SubChunkIndexingError
 from virtualizarr.manifests.manifest import ChunkManifest as ChunkManifestByPath
 from virtualizarr.manifests.store import ManifestStore as ManifestStoreByPath
 from virtualizarr.manifests.utils import create_v3_array_metadata
+from virtualizarr.parallel import DaskDelayedExecutor, SerialExecutor
+from virtualizarr.registry import ObjectStoreRegistry
 
 VALUES = np.arange(12, dtype=">i4").reshape(3, 4)
 
@@ -59,3 +72,77 @@ def test_codecs_are_put_in_order() -> None:
     codecs = metadata.to_dict()["codecs"]
     assert [codec["name"] for codec in codecs] == ["transpose", "bytes", "numcodecs.zlib"]
     assert codecs[1]["configuration"] == {"endian": "big"}
+
+
+def test_a_store_and_its_groups_become_datasets(tmp_path: Path) -> None:
+    path = tmp_path / "raw"
+    path.write_bytes(VALUES.tobytes())
+    store = legacy_parser(path.as_uri(), None)
+    virtual = store.to_virtual_dataset(loadable_variables=[])
+    assert isinstance(virtual["a"].data, ManifestArray)
+    assert virtual.attrs == {"title": "raw"}
+    loaded = store.to_virtual_dataset(loadable_variables=["a"])
+    np.testing.assert_array_equal(loaded["a"].values, VALUES)
+    xr.testing.assert_identical(
+        store.to_virtual_datatree().to_dataset(), store.group.to_virtual_dataset()
+    )
+    assert list(store.group.to_virtual_datasets()) == ["/"]
+    assert store.nbytes_virtual == store.group.nbytes_virtual
+
+
+def test_a_store_is_written_to_icechunk_without_xarray(tmp_path: Path) -> None:
+    path = tmp_path / "raw"
+    path.write_bytes(VALUES.tobytes())
+    target = tmp_path / "repo.icechunk"
+    legacy_parser(path.as_uri(), None).to_icechunk(target, group="below")
+    found = xr.open_dataset(target, engine="virtualizarr", group="below")
+    np.testing.assert_array_equal(found["a"].values, VALUES)
+
+
+def test_functions_that_join_arrays() -> None:
+    group = legacy_parser("file:///raw", None).group
+    array = group.arrays["a"]
+    assert array_api.concatenate([array, array], axis=0).shape == (6, 4)
+    assert array_api.stack([array, array], axis=0).shape == (2, 3, 4)
+    assert array_api.expand_dims(array, axis=0).shape == (1, 3, 4)
+    assert array_api.broadcast_to(array, (2, 3, 4)).shape == (2, 3, 4)
+    with pytest.raises(SubChunkIndexingError):
+        array[:, [1, 3]]
+
+
+def test_arguments_in_their_places_of_2(tmp_path: Path) -> None:
+    path = tmp_path / "raw"
+    path.write_bytes(VALUES.tobytes())
+    registry = ObjectStoreRegistry({"file://": LocalStore()})
+    dataset = virtualizarr.open_virtual_dataset(
+        path.as_uri(), registry, legacy_parser, None, ["a"], False
+    )
+    np.testing.assert_array_equal(dataset["a"].values, VALUES)
+    assert isinstance(dataset.vz, virtualizarr.VirtualiZarrDatasetAccessor)
+
+
+class OnlyMaps(Executor):
+    """An executor as VirtualiZarr 2.x asks for: with `map`, and no more."""
+
+    def map(self, fn: Any, *iterables: Any, **_: Any) -> Any:
+        return map(fn, *iterables)
+
+
+@pytest.mark.parametrize("parallel", [OnlyMaps(), SerialExecutor, DaskDelayedExecutor()])
+def test_executors(tmp_path: Path, parallel: Any) -> None:
+    paths = [tmp_path / "0.raw", tmp_path / "1.raw"]
+    for path in paths:
+        path.write_bytes(VALUES.tobytes())
+    dataset = virtualizarr.open_virtual_mfdataset(
+        [path.as_uri() for path in paths],
+        ObjectStoreRegistry({"file://": LocalStore()}),
+        legacy_parser,
+        combine="nested",
+        concat_dim="y",
+        parallel=parallel,
+    )
+    assert dataset["a"].shape == (6, 4)
+    if isinstance(parallel, DaskDelayedExecutor):
+        assert parallel.submit(max, 1, 2).result() == 2
+        with pytest.raises(ZeroDivisionError):
+            parallel.submit(divmod, 1, 0).result()

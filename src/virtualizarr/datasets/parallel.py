@@ -13,10 +13,13 @@ from concurrent.futures import (
     wait,
 )
 from contextlib import contextmanager
-from importlib import import_module
 from typing import Any, Literal
 
-from virtualizarr.errors import MissingDependencyError
+from virtualizarr.datasets.executors import (
+    DaskDelayedExecutor,
+    LithopsEagerFunctionExecutor,
+    MappingExecutor,
+)
 
 type Parallel = Literal[False, "dask", "lithops"] | Executor | type[Executor]
 type Told = Callable[[int], None]
@@ -52,10 +55,8 @@ def each[T, R](
     if isinstance(parallel, type) and issubclass(parallel, Executor):
         with _made(parallel) as executor:
             return _on_executor(function, items, executor, told)
-    if parallel in BULK:
-        results = BULK[parallel](function, items)
-        told(len(items))
-        return results
+    if parallel in NAMED:
+        return _on_executor(function, items, NAMED[parallel](), told)
     raise ValueError(f"parallel must be False, 'dask', 'lithops' or an Executor, not {parallel!r}")
 
 
@@ -68,6 +69,10 @@ def _in_turn[T, R](function: Callable[[T], R], items: Sequence[T], told: Told) -
 def _on_executor[T, R](
     function: Callable[[T], R], items: Sequence[T], executor: Executor, told: Told
 ) -> list[R]:
+    if not _runs_single_calls(executor):
+        results = list(executor.map(function, items))
+        told(len(items))
+        return results
     futures: list[Future[R]] = [executor.submit(function, item) for item in items]
     waiting = set(futures)
     try:
@@ -82,6 +87,12 @@ def _on_executor[T, R](
     return [future.result() for future in futures]
 
 
+def _runs_single_calls(executor: Executor) -> bool:
+    """Say whether to submit calls one by one; those of others, who only map, are mapped."""
+    submit: Any = type(executor).submit
+    return submit not in (Executor.submit, MappingExecutor.submit)
+
+
 @contextmanager
 def _made(kind: type[Executor]) -> Iterator[Executor]:
     """Start an executor; processes are not forked, since threads of an object store may run."""
@@ -92,25 +103,7 @@ def _made(kind: type[Executor]) -> Iterator[Executor]:
         yield executor
 
 
-def _with_dask(function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
-    dask = _optional("dask", "install virtualizarr[dask]")
-    task = dask.delayed(function, pure=False, traverse=False)
-    return list(dask.compute(*(task(item) for item in items)))
-
-
-def _with_lithops(function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
-    executor = _optional("lithops", "install and configure it").FunctionExecutor()
-    return list(executor.get_result(executor.map(function, list(items))))
-
-
-def _optional(name: str, remedy: str) -> Any:
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise MissingDependencyError(f"parallel={name!r} needs {name}: {remedy}") from error
-
-
-BULK: dict[Any, Callable[[Callable[[Any], Any], Sequence[Any]], list[Any]]] = {
-    "dask": _with_dask,
-    "lithops": _with_lithops,
+NAMED: dict[Any, type[Executor]] = {
+    "dask": DaskDelayedExecutor,
+    "lithops": LithopsEagerFunctionExecutor,
 }

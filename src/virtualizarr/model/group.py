@@ -12,6 +12,7 @@ from virtualizarr.model.array import ManifestArray
 from virtualizarr.model.json import to_json
 from virtualizarr.model.location import EVIDENCE, Location
 from virtualizarr.model.measuring import nbytes_held
+from virtualizarr.views import view
 
 
 class Facts(Protocol):
@@ -161,6 +162,23 @@ class ManifestGroup(Mapping[str, "ManifestArray | ManifestGroup"]):
     def nbytes_virtual(self) -> int:
         """Bytes that the references take in memory."""
         return nbytes_held(array.manifest for _, array in self.walk_arrays())
+
+    def to_virtual_dataset(self) -> Any:
+        """Return this group, without those below it, as a `xr.Dataset` with nothing loaded."""
+        return view("dataset", self, loadable_variables=[])
+
+    def to_virtual_datasets(self) -> Mapping[str, Any]:
+        """Return every group of the tree as a `xr.Dataset` with nothing loaded, by path."""
+        return {f"/{path}": group.to_virtual_dataset() for path, group in self.walk()}
+
+    def to_virtual_datatree(self) -> Any:
+        """Return the tree as a `xr.DataTree` with nothing loaded."""
+        return view("datatree", self, loadable_variables=[])
+
+    def to_icechunk(self, store: Any, **options: Any) -> str | None:
+        """Write the tree into Icechunk without xarray; see `writers.icechunk.write`."""
+        done: str | None = view("icechunk", self, store=store, **options)
+        return done
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ManifestGroup):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from virtualizarr.errors import UnsupportedFeatureError
+from virtualizarr.errors import SubChunkIndexingError, UnsupportedFeatureError
 from virtualizarr.model.chunks import RegularGrid
 from virtualizarr.model.codec_axes import drop_codec_axis, permute_codecs, split_crop
 from virtualizarr.model.columns import as_slice, dropped_at, replaced_at
@@ -186,7 +186,7 @@ def _runs(layout: AxisLayout, positions: Positions) -> tuple[Positions, Position
 
 def _unaligned(
     metadata: ArrayMetadata, axis: int, layout: AxisLayout, cell: int, skip: Positions
-) -> UnsupportedFeatureError:
+) -> SubChunkIndexingError:
     name = axis_name(metadata, axis)
     lengths = np.unique(layout.shown[:-1]) if len(layout.shown) > 1 else layout.stored
     start = int(layout.starts[cell] + skip[skip > 0][0])
@@ -197,7 +197,7 @@ def _unaligned(
     else:
         near = layout.starts[max(0, cell - 1) : cell + 3].tolist()
         allowed = f"{name} has chunks of several lengths: slices must start at one, such as {near}"
-    return UnsupportedFeatureError(
+    return SubChunkIndexingError(
         f"{allowed}, not {start}; open the dataset (`.virtualize.open()`) to select any elements"
     )
 
@@ -209,7 +209,7 @@ def _single(parts: Parts, axis: int) -> Parts:
         return parts
     row = row_bytes(metadata, axis)
     if row is None:
-        raise UnsupportedFeatureError(
+        raise SubChunkIndexingError(
             f"{axis_name(metadata, axis)} has chunks longer than 1, so a single index cannot drop "
             "it; select a slice of length 1, or open the dataset (`.virtualize.open()`)"
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import zarr
@@ -22,6 +22,7 @@ from virtualizarr.source.policy import AllowedLocations, named
 from virtualizarr.store.chunks import Fetcher, FileSource, Reference, lookup
 from virtualizarr.store.documents import array_document, consolidated_document, dumps
 from virtualizarr.store.nodes import Tree, subtree
+from virtualizarr.views import view
 
 if TYPE_CHECKING:
     from zarr.abc.buffer import Buffer, BufferPrototype
@@ -78,6 +79,48 @@ class ManifestStore(Store):
     def group(self) -> ManifestGroup:
         """What the store shows."""
         return self._group
+
+    @property
+    def nbytes_virtual(self) -> int:
+        """Bytes that the references take in memory."""
+        return self._group.nbytes_virtual
+
+    def to_virtual_dataset(
+        self,
+        group: str = "",
+        loadable_variables: Collection[str] | None = None,
+        decode_times: Any = None,
+    ) -> Any:
+        """Return a group as a virtual `xr.Dataset`; see `open_virtual_dataset`."""
+        return self._view("dataset", group, loadable_variables, decode_times)
+
+    def to_virtual_datatree(
+        self,
+        group: str = "",
+        *,
+        loadable_variables: Collection[str] | None = None,
+        decode_times: Any = None,
+    ) -> Any:
+        """Return all groups as a virtual `xr.DataTree`; see `open_virtual_datatree`."""
+        return self._view("datatree", group, loadable_variables, decode_times)
+
+    def to_icechunk(self, store: Any, **options: Any) -> str | None:
+        """Write the references into Icechunk without xarray; see `writers.icechunk.write`."""
+        return self._group.to_icechunk(store, **options)
+
+    def _view(
+        self, name: str, group: str, loadable: Collection[str] | None, decode_times: Any
+    ) -> Any:
+        return view(
+            name,
+            self,
+            registry=self._registry,
+            group=group,
+            loadable_variables=loadable,
+            decode_times=decode_times,
+            storage_options=self._storage_options,
+            allowed_locations=self._allowed,
+        )
 
     def __eq__(self, other: object) -> bool:
         return (

@@ -152,7 +152,19 @@ def h5py_value(found: Any, value: Any) -> Any:
     if h5py.check_string_dtype(found.dtype) and found.dtype.kind == "O":
         flat = [_text(each) for each in np.asarray(value, object).reshape(-1)]
         return ("array", np.shape(value), flat)
+    if h5py.check_ref_dtype(found.dtype) is h5py.Reference:
+        flat = [_name(found.file, each) for each in np.asarray(value, object).reshape(-1)]
+        return ("array", np.shape(value), flat)
     return plain(np.asarray(value))
+
+
+def _name(file: Any, reference: Any) -> str:
+    import h5py
+
+    if not reference:
+        return ""
+    name = file[reference].name
+    return name if name else f"<HDF5 object at byte {h5py.h5o.get_info(file[reference].id).addr}>"
 
 
 def h5py_attributes(node: Any) -> dict[str, Any]:

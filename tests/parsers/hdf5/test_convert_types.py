@@ -13,7 +13,11 @@ import zarr
 
 from parsers.hdf5.reading_files import parse, value
 from virtualizarr.errors import UnsupportedFeatureError
+from virtualizarr.parsers.hdf5 import HDFParser
+from virtualizarr.parsers.hdf5.convert.elements import element_of
+from virtualizarr.parsers.hdf5.layout_datatype import Bitfield, ByteOrder
 from virtualizarr.store import ManifestStore
+from virtualizarr.testing import parse_file
 
 NUMBERS = ["i1", "u1", *(f"{o}{k}{n}" for o in "<>" for k in "iu" for n in (2, 4, 8))]
 FLOATS = [f"{o}f{n}" for o in "<>" for n in (2, 4, 8)]
@@ -108,6 +112,35 @@ def test_fixed_strings_lose_what_is_not_text(path: Path, padding: str, stored: b
     assert value(path, "x").tolist() == expected.tolist() == [b"ab", b"abcde"]
 
 
+@pytest.mark.parametrize("options", [{}, {"chunks": (2, 2), "compression": "gzip"}])
+def test_references_to_objects_are_paths(path: Path, options: dict[str, Any]) -> None:
+    with h5py.File(path, "w", userblock_size=512) as file:
+        group = file.create_group("#refs#")
+        targets = [group.create_dataset(name, data=[1]) for name in "abc"]
+        cells = file.create_dataset("cells", (2, 3), dtype=h5py.ref_dtype, **options)
+        cells[0] = [target.ref for target in targets]
+        cells[1, 1] = group.ref
+        expected = [[file[each].name if each else "" for each in row] for row in cells[...]]
+        file.create_dataset("never", (3,), dtype=h5py.ref_dtype, chunks=(2,))
+    assert value(path, "cells").tolist() == expected
+    assert value(path, "never").tolist() == [""] * 3
+
+
+def test_what_is_refused_can_be_skipped(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file["good"] = [1, 2]
+        file.create_dataset("below/ragged", (2,), dtype=h5py.vlen_dtype("i4"))
+        file["below/fine"] = 3.0
+        file.create_dataset("region", (1,), dtype=h5py.regionref_dtype)
+    with pytest.raises(UnsupportedFeatureError, match="drop_variables"):
+        parse(path)
+    with pytest.warns(
+        UserWarning, match="2 left out: .*ragged.*region|2 left out: .*region.*ragged"
+    ):
+        group = parse_file(HDFParser(errors="skip"), path)
+    assert [name for name, _ in group.walk_arrays()] == ["good", "below/fine"]
+
+
 def test_integers_of_fewer_bits(path: Path) -> None:
     with h5py.File(path, "w") as file:
         kind = h5py.h5t.STD_I32BE.copy()
@@ -121,6 +154,46 @@ def test_integers_of_fewer_bits(path: Path) -> None:
         expected = file["x"][...]
     np.testing.assert_array_equal(value(path, "x"), expected)
     assert -70000 in expected
+
+
+@pytest.mark.parametrize("size", [3, 5, 6, 7])
+@pytest.mark.parametrize("order", ["LE", "BE"])
+@pytest.mark.parametrize("kind", ["I", "U"])
+@pytest.mark.parametrize("is_chunked", [False, True])
+def test_integers_of_odd_sizes(
+    path: Path, size: int, order: str, kind: str, is_chunked: bool
+) -> None:
+    wide = h5py.h5t.NATIVE_INT64 if kind == "I" else h5py.h5t.NATIVE_UINT64
+    low = -(1 << 8 * size - 1) if kind == "I" else 0
+    values = np.array([low, low + 1, 0, 1, 77, low + (1 << 8 * size) - 1], wide.dtype)
+    with h5py.File(path, "w") as file:
+        stored = getattr(h5py.h5t, f"STD_{kind}32{order}").copy()
+        if size > 4:
+            stored = getattr(h5py.h5t, f"STD_{kind}64{order}").copy()
+        stored.set_precision(8 * size)
+        stored.set_size(size)
+        plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        if is_chunked:
+            plist.set_chunk((4,))
+            plist.set_shuffle()
+            plist.set_deflate(4)
+        space = h5py.h5s.create_simple((6,))
+        dataset = h5py.h5d.create(file.id, b"x", stored, space, plist)
+        dataset.write(h5py.h5s.ALL, h5py.h5s.ALL, values, mtype=wide)
+        attribute = h5py.h5a.create(dataset, b"limits", stored, space)
+        attribute.write(values, mtype=wide)
+        expected = np.empty(6, wide.dtype)
+        dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, expected, mtype=wide)
+    np.testing.assert_array_equal(value(path, "x"), expected)
+    np.testing.assert_array_equal(expected, values)
+    limits = parse(path).arrays["x"].metadata.attributes["limits"]
+    np.testing.assert_array_equal(limits, values)
+
+
+def test_bitfields_of_fewer_bits_are_the_bits_shifted_down() -> None:
+    element = element_of(Bitfield(4, ByteOrder.LITTLE, 7, 11))
+    stored = np.array([0x00000080, 0x0003FF80, 0x00000100, 0xFFFC007F], "<u4")
+    assert element.values(stored.tobytes()).tolist() == [1, 0x7FF, 2, 0]
 
 
 @pytest.mark.parametrize(
@@ -157,7 +230,7 @@ def test_the_storage_fill_is_the_fill_value(path: Path, dtype: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "dtype", [h5py.vlen_dtype("i4"), h5py.ref_dtype, h5py.regionref_dtype, np.dtype("longdouble")]
+    "dtype", [h5py.vlen_dtype("i4"), h5py.regionref_dtype, np.dtype("longdouble")]
 )
 def test_what_zarr_cannot_hold_is_refused_by_name(path: Path, dtype: Any) -> None:
     with h5py.File(path, "w") as file:

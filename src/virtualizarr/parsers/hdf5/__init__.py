@@ -3,25 +3,27 @@
 Shown is what a reader of netCDF-4 shows, with h5py's answers where netCDF-4 has none: dimension
 scales name dimensions, netCDF's bookkeeping attributes are hidden, links are followed, values that
 the file does not hold are HDF5's own fill value (`_FillValue` is an attribute like any other).
-Variable-length strings and compact data are kept inline.
+Variable-length strings, references to objects (as their paths) and compact data are kept inline.
 
-Not supported, and refused by the name of the variable: variable-length sequences, references, the
-time datatype, floats that are not IEEE 754 binary16, 32 or 64, integers of odd sizes, compounds
-with array or variable-length members, user-defined links, filters without a codec, virtual datasets
-that do not map whole chunks. Named datatypes are not shown: they hold no data.
+Not supported, and refused by the name of the variable: variable-length sequences, references to
+regions and attributes, the time datatype, floats that are not IEEE 754 binary16, 32 or 64, integers
+of more than 8 bytes, compounds with array or variable-length members, user-defined links, filters
+without a codec, virtual datasets that do not map whole chunks. Named datatypes are not shown: they
+hold no data.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
-from virtualizarr.errors import UnsupportedFeatureError
+from virtualizarr.errors import UnsupportedFeatureError, VirtualizeError
 from virtualizarr.model import ManifestGroup
 from virtualizarr.parsers.base import CallableParser
 from virtualizarr.parsers.hdf5.convert.opening import open_file
-from virtualizarr.parsers.hdf5.convert.tree import read_node
+from virtualizarr.parsers.hdf5.convert.tree import Refusals, read_node
 from virtualizarr.source.reading import Reading
 
 __all__ = ["HDFParser"]
@@ -37,13 +39,16 @@ class HDFParser(CallableParser):
     `group` is the path of the group to read instead of the whole file. `drop_variables` are names,
     or paths from the file's root, of variables and groups to leave out in every group; they are not
     parsed beyond their header, so a variable that cannot be represented can be left out.
-    `reader_factory` is accepted for VirtualiZarr 2.x's sake and ignored: how bytes are fetched is
-    not the parser's business here.
+    `errors="skip"` leaves out all that cannot be, with a warning that lists it.
+    `reader_factory` and `links_and_references` are accepted for VirtualiZarr 2.x's sake and
+    ignored: how bytes are fetched is not the parser's business here, and links are always followed.
     """
 
     group: str | None = None
     drop_variables: Collection[str] | None = None
     reader_factory: Any = field(default=None, compare=False, repr=False)
+    links_and_references: bool = field(default=False, compare=False, repr=False)
+    errors: Literal["raise", "skip"] = "raise"
 
     @property
     def name(self) -> str:
@@ -70,9 +75,15 @@ class HDFParser(CallableParser):
         """Read the file; see the module for what is shown."""
         file = yield from open_file(url, self._path, ())
         drop = () if self.drop_variables is None else self.drop_variables
-        node = yield from read_node(file, [drop] if isinstance(drop, str) else drop)
+        skipped: list[VirtualizeError] | None = [] if self.errors == "skip" else None
+        node = yield from read_node(
+            file, [drop] if isinstance(drop, str) else drop, Refusals(skipped)
+        )
         if not isinstance(node, ManifestGroup):
             raise UnsupportedFeatureError("is a dataset, not a group", node=self._path)
+        if skipped:
+            reasons = "; ".join(f"{error.node}: {error.reason}" for error in skipped)
+            warnings.warn(f"{url}: {len(skipped)} left out: {reasons}", stacklevel=2)
         return node
 
     @property

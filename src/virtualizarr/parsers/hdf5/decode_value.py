@@ -14,9 +14,11 @@ import numpy.typing as npt
 
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError, VirtualizeError
 from virtualizarr.parsers.hdf5.decode_fields import UNDEFINED, text
+from virtualizarr.parsers.hdf5.integers import unusual_integer
 from virtualizarr.parsers.hdf5.layout import Dataspace, DataspaceType, Sizes, Superblock
 from virtualizarr.parsers.hdf5.layout_datatype import (
     Array,
+    Bitfield,
     Compound,
     Datatype,
     FixedPoint,
@@ -158,9 +160,19 @@ def decode_elements(datatype: Datatype, count: int, raw: bytes, heaps: HeapObjec
 
 def _plain(datatype: Datatype, count: int, raw: bytes) -> Values:
     dtype = datatype.numpy_dtype()
+    if dtype is None and isinstance(datatype, FixedPoint | Bitfield):
+        return _unusual(datatype, count, raw)
     if dtype is None:
         raise UnsupportedFeatureError(f"values of {datatype.describe()}")
     return np.frombuffer(raw, dtype, count)
+
+
+def _unusual(datatype: FixedPoint | Bitfield, count: int, raw: bytes) -> Values:
+    codec = unusual_integer(datatype)
+    if codec is None:
+        raise UnsupportedFeatureError(f"values of {datatype.describe()}")
+    stored = np.frombuffer(raw, np.uint8, count * datatype.size)
+    return codec.decode(stored, None).view(codec.decoded_dtype)
 
 
 def _string(raw: bytes, padding: Padding) -> str:
@@ -248,7 +260,8 @@ def _array(datatype: Array, count: int, raw: bytes, heaps: HeapObjects) -> Value
 
 
 def _compound(datatype: Compound, count: int, raw: bytes, heaps: HeapObjects) -> Values:
-    if all(type(member.datatype) in _NUMBERS for member in datatype.members):
+    numbers = all(type(member.datatype) in _NUMBERS for member in datatype.members)
+    if numbers and datatype.numpy_dtype() is not None:
         return _plain(datatype, count, raw)
     table = np.frombuffer(raw, np.uint8, count * datatype.size).reshape(count, datatype.size)
     columns = []

@@ -22,7 +22,7 @@ from virtualizarr.parsers.hdf5.convert.context import OpenFile
 from virtualizarr.parsers.hdf5.convert.elements import Element, element_of
 from virtualizarr.parsers.hdf5.convert.external import read_external
 from virtualizarr.parsers.hdf5.convert.pipeline import codecs_for, pipeline_of
-from virtualizarr.parsers.hdf5.convert.strings import read_strings
+from virtualizarr.parsers.hdf5.convert.texts import read_texts
 from virtualizarr.parsers.hdf5.convert.virtual import read_virtual
 from virtualizarr.parsers.hdf5.index import ChunkedData, ChunkIndex, read_chunk_indexes
 from virtualizarr.parsers.hdf5.layout import (
@@ -87,8 +87,8 @@ def read_arrays(file: OpenFile, datasets: Sequence[Dataset]) -> Reading[list[Arr
 def _plan(file: OpenFile, dataset: Dataset) -> ManifestArray | ChunkedData | Reading[ManifestArray]:
     """Return the array where nothing must be read for it; else what is to be read."""
     element = element_of(dataset.datatype)
-    if element.in_heap:
-        return read_strings(file, dataset)
+    if element.is_text:
+        return read_texts(file, dataset)
     if dataset.dataspace.type is DataspaceType.NULL:
         return array_of(dataset, element, shape=(0,), chunk_shape=(1,))
     match dataset.layout:

@@ -106,7 +106,7 @@ def _convert(value: Any, datatype: Datatype, paths: Mapping[int, str]) -> Any:
             return _native(value).astype(np.bool_)[()] if datatype.is_boolean else _native(value)
         case Reference():
             if datatype.type in (ReferenceType.OBJECT, ReferenceType.OBJECT_2):
-                return _nested(value, lambda address: _path(int(address), paths))
+                return _nested(value, lambda address: _target(int(address), paths))
             return _nested(value, str)
         case Array():
             return _convert(value, datatype.base, paths)
@@ -140,10 +140,13 @@ def _record(row: Any, datatype: Compound, paths: Mapping[int, str]) -> dict[str,
     }
 
 
-def _path(address: int, paths: Mapping[int, str]) -> str | None:
-    if address == 0:
-        return None
+def path_of(address: int, paths: Mapping[int, str]) -> str:
+    """Return the path of the object at `address`; if it has none, a text that says where it is."""
     return readable(paths.get(address, f"<HDF5 object at byte {address}>"))
+
+
+def _target(address: int, paths: Mapping[int, str]) -> str | None:
+    return path_of(address, paths) if address else None
 
 
 def _nested(value: Any, convert: Any) -> Any:

@@ -11,16 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from virtualizarr.codecs.base import ForeignCodec
-from virtualizarr.codecs.precision import Precision
 from virtualizarr.codecs.record import COPY, CUT, STRIP, SWAP, Record
 from virtualizarr.errors import UnsupportedFeatureError
 from virtualizarr.model.dtypes import STRING, endian_of
 from virtualizarr.model.metadata import CodecJson
 from virtualizarr.parsers.hdf5.convert.text import readable
+from virtualizarr.parsers.hdf5.integers import unusual_integer
 from virtualizarr.parsers.hdf5.layout_datatype import (
     Array,
     Bitfield,
-    ByteOrder,
     Complex,
     Compound,
     Datatype,
@@ -49,7 +48,7 @@ class Element:
     """One element as Zarr sees it.
 
     `dtype` is the numpy dtype, byte order and all, of what `foreign` makes of the stored bytes
-    (`StringDType` for text in the heap); `axes` are the axes of an array datatype, which become
+    (`StringDType` for what is kept as text); `axes` are the axes of an array datatype, which become
     trailing axes of the Zarr array. `foreign` are our codecs for what libhdf5 would convert on
     reading, in the order they decode.
     """
@@ -59,8 +58,8 @@ class Element:
     foreign: tuple[ForeignCodec, ...] = ()
 
     @property
-    def in_heap(self) -> bool:
-        """Whether the values lie in the global heap, where references to chunks cannot reach."""
+    def is_text(self) -> bool:
+        """Whether chunks hold only what leads to the values, which are kept inline as text."""
         return self.dtype.kind == "T"
 
     @property
@@ -85,7 +84,8 @@ def element_of(datatype: Datatype) -> Element:
 
     Bitfields become unsigned integers, enumerations their integers (h5py's FALSE/TRUE bool), opaque
     data raw bytes, pairs of floats named `r` and `i` complex numbers, fixed strings numpy's `S`
-    without their padding. Raises UnsupportedFeatureError naming what Zarr cannot hold.
+    without their padding, references to objects the objects' paths. Raises UnsupportedFeatureError
+    naming what Zarr cannot hold.
     """
     if isinstance(datatype, Array):
         inner = element_of(datatype.base)
@@ -103,21 +103,13 @@ def _plain(datatype: Datatype) -> Element:
     return Element(dtype)
 
 
-def _integer(datatype: FixedPoint) -> Element:
-    order, size = datatype.byte_order, datatype.size
+def _integer(datatype: FixedPoint | Bitfield) -> Element:
     if datatype.numpy_dtype() is not None:
         return _plain(datatype)
-    if order is ByteOrder.VAX or size not in (1, 2, 4, 8):
+    codec = unusual_integer(datatype)
+    if codec is None:
         raise UnsupportedFeatureError(f"elements of type {describe(datatype)}")
-    codec = Precision(
-        itemsize=size,
-        endian="big" if order is ByteOrder.BIG else "little",
-        precision=datatype.bit_precision,
-        offset=datatype.bit_offset,
-        signed=datatype.signed,
-    )
-    prefix, kind = ">" if order is ByteOrder.BIG else "<", "i" if datatype.signed else "u"
-    return Element(np.dtype(f"{prefix}{kind}{size}"), foreign=(codec,))
+    return Element(codec.decoded_dtype, foreign=(codec,))
 
 
 def _string(datatype: String) -> Element:
@@ -155,8 +147,10 @@ def _variable_length(datatype: VariableLength) -> Element:
 
 
 def _reference(datatype: Reference) -> Element:
-    kind = datatype.type.name.lower().removesuffix("_2")
-    raise UnsupportedFeatureError(f"{kind} references: they mean nothing outside the file")
+    """Show a reference to an object as the path of the object."""
+    if datatype.numpy_dtype() is None:
+        raise UnsupportedFeatureError(f"elements of type {datatype.describe()}")
+    return Element(STRING)
 
 
 def _compound(datatype: Compound) -> Element:
@@ -193,7 +187,7 @@ def _same_layout(packed: np.dtype[Any], stored: np.dtype[Any] | None) -> bool:
 def _member(member: Member) -> Element:
     element = element_of(member.datatype)
     convertible = all(isinstance(codec, Record) for codec in element.foreign)
-    if element.in_heap or element.axes or not convertible:
+    if element.is_text or element.axes or not convertible:
         raise UnsupportedFeatureError(
             f"compounds with a member {member.name!r} of type {describe(member.datatype)}"
         )
@@ -250,7 +244,7 @@ def pair_as_complex(datatype: Compound) -> np.dtype[Any] | None:
 _CONVERT: dict[type[Datatype], Callable[[Any], Element]] = {
     FixedPoint: _integer,
     FloatingPoint: _plain,
-    Bitfield: _plain,
+    Bitfield: _integer,
     String: _string,
     Opaque: _opaque,
     Enumerated: _enumerated,

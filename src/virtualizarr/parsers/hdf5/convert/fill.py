@@ -22,7 +22,7 @@ def fill_of(fill: FillValue, size: int, element: Element) -> Any:
         return None
     if len(fill.value) != size:
         raise CorruptFileError(f"the fill value has {len(fill.value)} bytes, an element {size}")
-    if not any(fill.value) or element.in_heap:
+    if not any(fill.value) or element.is_text:
         return None
     values = element.values(fill.value)
     if len(values) != prod(element.axes):

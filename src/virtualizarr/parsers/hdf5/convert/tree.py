@@ -8,12 +8,13 @@ from typing import Any
 
 from virtualizarr.errors import (
     CorruptFileError,
+    SourceError,
     SourceNotFoundError,
     UnsupportedFeatureError,
     VirtualizeError,
 )
 from virtualizarr.model import ManifestArray, ManifestGroup
-from virtualizarr.parsers.hdf5.convert.arrays import ArrayOrError, read_arrays
+from virtualizarr.parsers.hdf5.convert.arrays import read_arrays
 from virtualizarr.parsers.hdf5.convert.attributes import convert_attributes
 from virtualizarr.parsers.hdf5.convert.context import MAX_FILES, OpenFile
 from virtualizarr.parsers.hdf5.convert.dimensions import (
@@ -51,7 +52,29 @@ class Plan:
     nodes: int = 1  # of the tree below, a shared group counted wherever it is shown
 
 
-def read_node(file: OpenFile, drop: Collection[str] = ()) -> Reading[Node]:
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """What becomes of datasets and groups that cannot be represented.
+
+    Raised, unless `skipped` is a list: then they are left out, and their errors are put there.
+    """
+
+    skipped: list[VirtualizeError] | None = None
+
+    def meet(self, error: VirtualizeError, path: str, at: int | None = None) -> None:
+        """Raise the error with its node and what can be done about it, or note that it was."""
+        error = error.located(node=path, at=at)
+        if self.skipped is None or isinstance(error, SourceError):
+            raise _with_advice(error, path.rpartition("/")[2]) from error
+        self.skipped.append(error)
+
+
+STRICT = Refusals()
+
+
+def read_node(
+    file: OpenFile, drop: Collection[str] = (), refusals: Refusals = STRICT
+) -> Reading[Node]:
     """Return all that is at and below the root of `file.hierarchy`.
 
     `drop` holds names, or paths without the leading slash, of datasets and groups to leave out. The
@@ -64,11 +87,12 @@ def read_node(file: OpenFile, drop: Collection[str] = ()) -> Reading[Node]:
     match root:
         case Dataset():
             (found,) = yield from read_arrays(file, [root])
-            storage = _checked(found, root.path)
+            if isinstance(found, VirtualizeError):
+                raise _with_advice(found.located(node=root.path), root.path.rpartition("/")[2])
             parent = root.path.rpartition("/")[0]
-            return variable_of(file, dimensions, parent, root, storage)
+            return variable_of(file, dimensions, parent, root, found)
         case Group():
-            return (yield from _read_group(file, root, dimensions, frozenset(drop)))
+            return (yield from _read_group(file, root, dimensions, frozenset(drop), refusals))
         case BrokenObject():
             raise root.error
         case _:
@@ -88,10 +112,14 @@ def _read_scales_above(file: OpenFile, datasets: list[Dataset]) -> Reading[list[
 
 
 def _read_group(
-    file: OpenFile, root: Group, dimensions: Dimensions, drop: frozenset[str]
+    file: OpenFile,
+    root: Group,
+    dimensions: Dimensions,
+    drop: frozenset[str],
+    refusals: Refusals,
 ) -> Reading[ManifestGroup]:
     plans: dict[int, Plan] = {}
-    plan = _plan(file, root, drop, plans, ())
+    plan = _plan(file, root, drop, plans, (), refusals)
     if plan.nodes > MAX_NODES + 16 * len(file.hierarchy.objects):
         raise UnsupportedFeatureError(f"links that make a tree of {plan.nodes} objects")
     datasets: dict[int, tuple[str, Dataset]] = {}
@@ -101,13 +129,15 @@ def _read_group(
     outside = list(dict.fromkeys(each for held in plans.values() for each in held.outside.values()))
     readings: list[Reading[Any]] = [
         read_arrays(file, [each for _, each in datasets.values()]),
-        _read_outside(file, outside),
+        _read_outside(file, outside, refusals),
     ]
     read, others = yield from together(readings)
-    storage = {
-        address: _checked(array, path)
-        for (address, (path, _)), array in zip(datasets.items(), read, strict=True)
-    }
+    storage: dict[int, ManifestArray] = {}
+    for (address, (path, _)), array in zip(datasets.items(), read, strict=True):
+        if isinstance(array, VirtualizeError):
+            refusals.meet(array, path)
+        else:
+            storage[address] = array
     found = dict(zip(outside, others, strict=True))
     return _assemble(file, plan, dimensions, storage, found, {})
 
@@ -118,6 +148,7 @@ def _plan(
     drop: frozenset[str],
     plans: dict[int, Plan],
     above: tuple[int, ...],
+    refusals: Refusals,
 ) -> Plan:
     known = plans.get(group.address)
     if known is not None:
@@ -133,17 +164,19 @@ def _plan(
         try:
             found = follow(file.hierarchy, group, link)
         except VirtualizeError as error:
-            raise _with_advice(error.located(node=path), name) from error
+            refusals.meet(error, path)
+            continue
         match found:
             case Dataset() if not is_only_dimension(found):
                 plan.datasets[readable(_shown(name, group, file))] = found
             case Group() if found.address not in above:
-                below = plan.groups[readable(name)] = _plan(file, found, drop, plans, above)
+                below = _plan(file, found, drop, plans, above, refusals)
+                plan.groups[readable(name)] = below
                 plan.nodes += below.nodes
             case Outside():
                 plan.outside[readable(name)] = found
             case BrokenObject():
-                raise _with_advice(found.error.located(node=path, at=found.address), name)
+                refusals.meet(found.error, path, found.address)
     plan.nodes += len(plan.datasets) + len(plan.outside)
     return plan
 
@@ -159,13 +192,6 @@ def _shown(name: str, group: Group, file: OpenFile) -> str:
     return name if taken or not plain else plain
 
 
-def _checked(found: ArrayOrError, path: str) -> ManifestArray:
-    """Return an array; raises its error with the node at `path` and what can be done."""
-    if isinstance(found, VirtualizeError):
-        raise _with_advice(found.located(node=path), path.rpartition("/")[2]) from found
-    return found
-
-
 def _with_advice(error: VirtualizeError, name: str) -> VirtualizeError:
     kind, name = type(error), readable(name)
     if kind not in (UnsupportedFeatureError, CorruptFileError) or "drop_variables" in error.reason:
@@ -178,7 +204,9 @@ def _with_advice(error: VirtualizeError, name: str) -> VirtualizeError:
     )
 
 
-def _read_outside(file: OpenFile, outside: list[Outside]) -> Reading[list[Node | None]]:
+def _read_outside(
+    file: OpenFile, outside: list[Outside], refusals: Refusals
+) -> Reading[list[Node | None]]:
     """Return what lies in other files; None where there is nothing."""
     wanted: list[Elsewhere] = []
     for each in outside:
@@ -188,7 +216,9 @@ def _read_outside(file: OpenFile, outside: list[Outside]) -> Reading[list[Node |
     nodes: list[Node | None] = []
     for answer in answers:
         if isinstance(answer, VirtualizeError) and not _is_dangling(answer):
-            raise answer
+            if refusals.skipped is None or isinstance(answer, SourceError):
+                raise answer
+            refusals.skipped.append(answer)
         nodes.append(None if isinstance(answer, VirtualizeError) else answer)
     return nodes
 
@@ -231,6 +261,7 @@ def _assemble(
     arrays = {
         name: variable_of(file, dimensions, group.path, each, storage[each.address])
         for name, each in plan.datasets.items()
+        if each.address in storage
     }
     for name, each in plan.outside.items():
         node = outside[each]

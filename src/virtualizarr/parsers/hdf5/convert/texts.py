@@ -1,8 +1,9 @@
-"""Variable-length strings: their values lie in global heaps, so they are read and kept inline.
+"""Variable-length strings and object references: values that are read and kept inline, as text.
 
-Each chunk of the dataset becomes an inline chunk encoded as `vlen-utf8`; a dataset that is not
-chunked becomes one. A chunk that was never written stays missing, with the fill value, which is
-the empty string where the file gives none.
+The strings lie in global heaps; a reference holds the address of an object, which means nothing
+outside of the file, so it becomes the object's path. Each chunk of the dataset becomes an inline
+chunk encoded as `vlen-utf8`; a dataset that is not chunked becomes one. A chunk that was never
+written stays missing, with the fill value, which is the empty string where the file gives none.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ import numpy.typing as npt
 
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
 from virtualizarr.model import INLINE, MISSING, ChunkManifest, ManifestArray
+from virtualizarr.parsers.hdf5.convert.attributes import path_of
 from virtualizarr.parsers.hdf5.convert.build import array_of, data_size
 from virtualizarr.parsers.hdf5.convert.context import OpenFile
 from virtualizarr.parsers.hdf5.convert.elements import element_of
 from virtualizarr.parsers.hdf5.convert.pipeline import decode_chunk, pipeline_of
+from virtualizarr.parsers.hdf5.decode_fields import UNDEFINED
 from virtualizarr.parsers.hdf5.index import ChunkedData, ChunkIndex, read_chunk_index
 from virtualizarr.parsers.hdf5.layout import (
     ChunkedLayout,
@@ -30,7 +33,13 @@ from virtualizarr.parsers.hdf5.layout import (
     DataspaceType,
     FillState,
 )
-from virtualizarr.parsers.hdf5.layout_datatype import Array, Datatype, Padding, VariableLength
+from virtualizarr.parsers.hdf5.layout_datatype import (
+    Array,
+    Datatype,
+    Padding,
+    Reference,
+    VariableLength,
+)
 from virtualizarr.parsers.hdf5.read import read_vlen, through_cache_image
 from virtualizarr.source.ranges import ByteRange
 from virtualizarr.source.reading import Reading
@@ -40,17 +49,20 @@ MAX_GROWTH = 16
 
 SPARE_BYTES = 16 * 1024 * 1024
 
+type Text = VariableLength | Reference
+
 type StoredChunks = list[tuple[int, bytes]]
 """The chunks present: position in the chunk grid, and descriptors of all elements."""
 
 
-def read_strings(file: OpenFile, dataset: Dataset) -> Reading[ManifestArray]:
-    """Return a dataset of variable-length strings with its values inline.
+def read_texts(file: OpenFile, dataset: Dataset) -> Reading[ManifestArray]:
+    """Return a dataset of variable-length strings, or of references to objects, with values inline.
 
-    Bytes that are not UTF-8 are read as Latin-1. Raises UnsupportedFeatureError if the strings take
-    far more bytes than the file, lie in other files, or have a fill value that is not empty.
+    Bytes that are not UTF-8 are read as Latin-1. A reference to no object is the empty string.
+    Raises UnsupportedFeatureError if the texts take far more bytes than the file or lie in other
+    files.
     """
-    datatype, element = _string_of(dataset.datatype), element_of(dataset.datatype)
+    datatype, element = _base_of(dataset.datatype), element_of(dataset.datatype)
     if dataset.dataspace.type is DataspaceType.NULL:
         return array_of(dataset, element, shape=(0,), chunk_shape=(1,))
     shape = dataset.dataspace.shape
@@ -74,11 +86,11 @@ def read_strings(file: OpenFile, dataset: Dataset) -> Reading[ManifestArray]:
     return ManifestArray(array.metadata, manifest)
 
 
-def _string_of(datatype: Datatype) -> VariableLength:
-    """Return the string type of a dataset's elements, which may be arrays of strings."""
+def _base_of(datatype: Datatype) -> Text:
+    """Return the type of a dataset's texts, of which its elements may be arrays."""
     while isinstance(datatype, Array):
         datatype = datatype.base
-    assert isinstance(datatype, VariableLength)
+    assert isinstance(datatype, VariableLength | Reference)
     return datatype
 
 
@@ -97,7 +109,7 @@ def _read_block(file: OpenFile, dataset: Dataset) -> Reading[StoredChunks]:
         case CompactLayout() | ContiguousLayout() if not dataset.external_files:
             return []
         case _:
-            raise UnsupportedFeatureError("variable-length strings in other files")
+            raise UnsupportedFeatureError("variable-length strings or references in other files")
 
 
 def _read_chunks(file: OpenFile, dataset: Dataset, layout: ChunkedLayout) -> Reading[StoredChunks]:
@@ -113,7 +125,9 @@ def _read_chunks(file: OpenFile, dataset: Dataset, layout: ChunkedLayout) -> Rea
     size = prod(layout.chunk_shape) * dataset.datatype.size
     limit = SPARE_BYTES + (file.size if file.size is not None else 0) * MAX_GROWTH
     if size * len(index) > limit:
-        raise UnsupportedFeatureError(f"{len(index)} chunks of {size} bytes of strings")
+        raise UnsupportedFeatureError(
+            f"{len(index)} chunks of {size} bytes of strings or references"
+        )
     rows = list(zip(*(each.tolist() for each in _columns(index)), strict=True))
     blocks = yield [ByteRange(address, address + stored) for _, address, stored, _ in rows]
     return [
@@ -132,7 +146,7 @@ def _whole(data: memoryview, size: int, address: int) -> bytes:
     return bytes(data)
 
 
-def _read_fill(file: OpenFile, dataset: Dataset, datatype: VariableLength) -> Reading[str]:
+def _read_fill(file: OpenFile, dataset: Dataset, datatype: Text) -> Reading[str]:
     fill = dataset.fill_value
     if fill.state is not FillState.USER_DEFINED or not fill.value or not any(fill.value):
         return ""
@@ -144,8 +158,10 @@ def _read_fill(file: OpenFile, dataset: Dataset, datatype: VariableLength) -> Re
     return texts[0]
 
 
-def _read_texts(file: OpenFile, datatype: VariableLength, stored: bytes) -> Reading[list[str]]:
-    """Return the strings that descriptors stand for, all heaps in one batch."""
+def _read_texts(file: OpenFile, datatype: Text, stored: bytes) -> Reading[list[str]]:
+    """Return the texts that stored elements stand for, all heaps in one batch."""
+    if isinstance(datatype, Reference):
+        return _paths(file, datatype, stored)
     columns = np.frombuffer(stored, datatype.descriptor_dtype())
     length, known = columns["length"], file.size
     limit = SPARE_BYTES + MAX_GROWTH * (known if known is not None else 0)
@@ -157,6 +173,16 @@ def _read_texts(file: OpenFile, datatype: VariableLength, stored: bytes) -> Read
         file.superblock, length, columns["address"], columns["index"], datatype.base.size
     )
     return [decode_text(value, datatype.padding) for value in values]
+
+
+def _paths(file: OpenFile, datatype: Reference, stored: bytes) -> list[str]:
+    """Return the paths of the objects that references lead to."""
+    addresses = np.frombuffer(stored, datatype.numpy_dtype())
+    base, undefined = file.superblock.sizes.base, UNDEFINED[datatype.size]
+    return [
+        "" if address in (0, undefined) else path_of(address + base, file.paths)
+        for address in addresses.tolist()
+    ]
 
 
 def decode_text(value: bytes, padding: Padding) -> str:
