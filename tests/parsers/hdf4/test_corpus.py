@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 import hdf4_files
+from shared_data import SHARED_DATA
 from virtualizarr.errors import VirtualizeError
 from virtualizarr.parsers.hdf4 import HDF4Parser
 from virtualizarr.parsers.hdf4.layout import MAGIC
@@ -15,7 +14,7 @@ from virtualizarr.source.memory import BytesSource
 from virtualizarr.source.reading import run
 from virtualizarr.testing import parse_file, read_values, same_values
 
-FOLDER = Path(__file__).resolve().parents[4] / "shared" / "data" / "hdf4"
+FOLDER = SHARED_DATA / "hdf4"
 FILES = sorted(path for path in FOLDER.rglob("*") if path.is_file()) if FOLDER.is_dir() else []
 REFUSED = {"test.cdf"}  # a variable without a number type
 RIGHT_AT_LEAST = 166
