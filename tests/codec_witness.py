@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 import zarr
 
+from shared_data import SHARED_DATA
 from virtualizarr.codecs.hdf5_filters import HDF5Filter, filter_codecs
 from virtualizarr.codecs.names import CodecJSON, to_numcodecs
 
@@ -19,7 +20,7 @@ PIPELINES = (
     "zarr.core.codec_pipeline.BatchedCodecPipeline",
     "zarr.core.codec_pipeline.FusedCodecPipeline",
 )
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+SHARED = SHARED_DATA
 
 
 def filters_of(dataset: h5py.Dataset) -> list[HDF5Filter]:

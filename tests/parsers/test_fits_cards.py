@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from pathlib import Path
 from typing import Any
 
 import pytest
 from astropy.io import fits
 from astropy.io.fits.card import Undefined
 
+from shared_data import SHARED_DATA
 from virtualizarr.errors import CorruptFileError
 from virtualizarr.parsers.fits.cards import decode_cards, decode_value, end_of_header
 from virtualizarr.parsers.fits.layout import hdu_of
 
-FOLDER = Path(__file__).resolve().parents[3] / "shared" / "data" / "fits"
+FOLDER = SHARED_DATA / "fits"
 FILES = sorted(FOLDER.rglob("*.fits")) if FOLDER.is_dir() else []
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 import fits_oracle
+from shared_data import SHARED_DATA
 from virtualizarr.errors import UnsupportedFeatureError
 from virtualizarr.parsers.fits import FITSParser
 from virtualizarr.testing import parse_file, read_values
 
-FOLDER = Path(__file__).resolve().parents[3] / "shared" / "data" / "fits"
+FOLDER = SHARED_DATA / "fits"
 FILES = sorted(path for path in FOLDER.rglob("*") if path.is_file()) if FOLDER.is_dir() else []
 RIGHT_AT_LEAST = {"files": 28, "arrays": 540}
 

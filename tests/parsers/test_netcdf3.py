@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from materialize import tree_values
 from netcdf_oracle import found_elsewhere, found_in
+from shared_data import SHARED_DATA
 from virtualizarr.errors import CorruptFileError, UnknownFormatError, VirtualizeError
 from virtualizarr.model import ManifestGroup
 from virtualizarr.parsers import netcdf3
@@ -24,7 +25,7 @@ from virtualizarr.source.local import LocalSource
 from virtualizarr.source.memory import BytesSource
 from virtualizarr.source.reading import run
 
-CORPUS = Path(__file__).parents[3] / "shared" / "data"
+CORPUS = SHARED_DATA
 FORMATS = ["NETCDF3_CLASSIC", "NETCDF3_64BIT_OFFSET", "NETCDF3_64BIT_DATA"]
 
 

@@ -30,6 +30,7 @@ from zarr.codecs import (
 )
 from zarr.storage import ZipStore
 
+from shared_data import SHARED_DATA
 from virtualizarr import plugins
 from virtualizarr.errors import (
     ChangedSourceError,
@@ -52,7 +53,7 @@ from virtualizarr.store import ManifestStore
 from virtualizarr.testing import mutant, same_values
 
 pytestmark = pytest.mark.filterwarnings("ignore::Warning:zarr")
-CORPUS = Path(__file__).parents[3] / "shared" / "data" / "zarr"
+CORPUS = SHARED_DATA / "zarr"
 NODE_DOCUMENTS = ("zarr.json", ".zgroup", ".zarray")
 DRAFTS = {"byte_cf1.zr3", "test_deprecated_no_codecs.zr3"}
 """Stores of a draft of Zarr v3 whose arrays zarr-python leaves out."""

@@ -91,8 +91,6 @@ def to_numcodecs(
     name, settings = _named(codec)
     if name in _TO_NUMCODECS:
         return _TO_NUMCODECS[name](settings, itemsize)
-    if name == IMAGECODECS_NAME:
-        return {"id": IMAGECODECS_PREFIX + settings["codec"], **settings.get("options", {})}
     if name in _V3_ONLY:
         raise UnsupportedFeatureError(
             f"codec {name!r} cannot be written as Zarr v2: {_V3_ONLY[name]}"

@@ -1,13 +1,13 @@
-"""HDF4: scientific data sets (SD), as the SD interface of the HDF4 library shows them.
+"""HDF4: scientific data sets (SD), raster images (GR) and tables (Vdata); HDF-EOS2 among them.
 
-Specification: "HDF Specification and Developer's Guide", HDF 4.1r5. Read are SDS that are
-contiguous, in linked blocks, chunked, external or compressed (deflate, RLE, N-bit, skipping
+Specification: "HDF Specification and Developer's Guide", HDF 4.1r5. Read are SDS and images that
+are contiguous, in linked blocks, chunked, external or compressed (deflate, RLE, N-bit, skipping
 Huffman, szip), those of the SD interface and those of the older DFSD; attributes, dimensions,
-scales. Where nothing was written the fill value is read.
+scales; Vdatas; Vgroups as groups. Where nothing was written the fill value is read.
 
-Not read: raster images (GR, RI8), tables (Vdata) and annotations. The names of images and of tables
-are in the attribute `hdf4_not_read`. Refused by name: JPEG and IMCOMP, numbers in VAX or Cray
-order, tables of chunks with other members than chunks, linked blocks with holes.
+Not read, and listed in the attribute `hdf4_not_read`: annotations, palettes, images that DFR8 or
+DF24 compressed. Refused by name: JPEG and IMCOMP, numbers in VAX or Cray order, tables of chunks
+with other members than chunks, linked blocks with holes.
 """
 
 from __future__ import annotations
@@ -19,13 +19,15 @@ from typing import Any
 from virtualizarr.errors import UnsupportedFeatureError
 from virtualizarr.model import Location, ManifestGroup
 from virtualizarr.parsers.base import CallableParser
+from virtualizarr.parsers.hdf4.attributes import read_attributes
 from virtualizarr.parsers.hdf4.calibration import says_cf
-from virtualizarr.parsers.hdf4.convert import Conversion, to_array, unique_dims
+from virtualizarr.parsers.hdf4.convert import Conversion
 from virtualizarr.parsers.hdf4.datasets import read_datasets
+from virtualizarr.parsers.hdf4.images import read_images
 from virtualizarr.parsers.hdf4.layout import MAGIC
-from virtualizarr.parsers.hdf4.names import node_names
-from virtualizarr.parsers.hdf4.others import METADATA_TAGS, not_read
+from virtualizarr.parsers.hdf4.others import METADATA_TAGS
 from virtualizarr.parsers.hdf4.read import read_descriptors, read_metadata
+from virtualizarr.parsers.hdf4.tree import Described, Layout, read_tree
 from virtualizarr.parsers.hdf4.variables import read_members, read_variables, root_of
 from virtualizarr.source.reading import Reading, together
 
@@ -38,8 +40,11 @@ class HDF4Parser(CallableParser):
 
     `drop_variables` (or `skip_variables`, its older name) are left out, and not checked.
     `chunk_bytes` is the size in bytes above which contiguous data are split into equal chunks; None
-    never splits. `group` and `reader_options` are accepted for VirtualiZarr 2.x's sake; there are
-    no groups.
+    never splits. `group` is the path of a group to read as the root.
+
+    `layout` says where data sets are that are members of Vgroups: "both", in the root, where the SD
+    interface lists them, and in the groups; or "flat" or "groups", in one place only. With "flat"
+    there are no groups but tables. `reader_options` is accepted for VirtualiZarr 2.x's sake.
     """
 
     group: str | None = None
@@ -47,6 +52,7 @@ class HDF4Parser(CallableParser):
     reader_options: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
     drop_variables: Collection[str] = ()
     chunk_bytes: int | None = 32 * 1024 * 1024
+    layout: Layout = "both"
 
     @property
     def name(self) -> str:
@@ -70,33 +76,31 @@ class HDF4Parser(CallableParser):
         file = yield from read_descriptors(url)
         yield from read_metadata(file, METADATA_TAGS)
         members = yield from read_members(file)
-        others = not_read(file, members)
-        if self.group is not None and self.group.strip("/"):
-            raise UnsupportedFeatureError(
-                f"HDF4 files are read without groups, and {self.group!r} is none of the "
-                f"variables; not read are {others}"
-            )
         root = root_of(members)
-        found = yield from (
-            read_variables(file, members, root) if root is not None else read_datasets(file)
-        )
+        readings: list[Reading[Any]] = [
+            read_variables(file, members, root) if root is not None else read_datasets(file),
+            read_images(file, members),
+            read_attributes(file, members),
+        ]
+        scientific, images, attributes = yield from together(readings)
         facts = file.facts
         location = Location(url, facts.size, facts.etag, facts.last_modified)
-        cf = says_cf(found.attributes)
+        cf = says_cf(scientific.attributes)
         conversion = Conversion(file, location, members, self.chunk_bytes, cf)
         dropped = {*_names(self.drop_variables), *_names(self.skip_variables)}
-        names = node_names([variable.name for variable in found.variables])
-        kept = {
-            name: variable
-            for name, variable in zip(names, found.variables, strict=True)
-            if name not in dropped
-        }
-        arrays = yield from together([to_array(conversion, variable) for variable in kept.values()])
-        listed = {"hdf4_not_read": ", ".join(others)} if others else {}
-        return ManifestGroup(
-            unique_dims(dict(zip(kept, arrays, strict=True))),
-            attributes={**found.attributes, **listed},
-        )
+        described = Described(scientific, images, attributes)
+        return self._chosen((yield from read_tree(conversion, described, dropped, self.layout)))
+
+    def _chosen(self, tree: ManifestGroup) -> ManifestGroup:
+        path = self.group.strip("/") if self.group is not None else ""
+        found = tree
+        for name in path.split("/") if path else ():
+            if name not in found.groups:
+                raise UnsupportedFeatureError(
+                    f"there is no group {path!r}; there are {', '.join(found.groups)}"
+                )
+            found = found.groups[name]
+        return found
 
 
 def _names(names: Collection[str] | None) -> Collection[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -31,7 +31,7 @@ from virtualizarr.source.facts import FileFacts
 from virtualizarr.source.ranges import ByteRange
 from virtualizarr.source.reading import Elsewhere, Reading
 
-FILL = "_FillValue"
+FILL, IMAGE_FILL = "_FillValue", "FillValue"
 MAX_INLINE_STREAMS = 64 * 1024 * 1024
 
 
@@ -119,12 +119,12 @@ def _fill(variable: Variable, storage: Storage) -> Any:
     dtype = variable.dtype
     if isinstance(storage, Chunked) and len(storage.fill) == dtype.itemsize:
         return np.frombuffer(storage.fill, dtype)[0]
-    declared = variable.attributes.get(FILL)
+    declared = variable.attributes.get(IMAGE_FILL if variable.zero else FILL)
     if isinstance(declared, np.generic) and declared.dtype == dtype.newbyteorder("="):
         return declared
     if isinstance(declared, str) and dtype.kind == "S" and len(declared.encode()) <= 1:
         return declared.encode()
-    return default_fill(dtype)
+    return np.zeros((), dtype)[()] if variable.zero else default_fill(dtype)
 
 
 def _plain(conversion: Conversion, shaped: Shaped, storage: Plain) -> Reading[ManifestArray]:
@@ -145,7 +145,7 @@ def _plain(conversion: Conversion, shaped: Shaped, storage: Plain) -> Reading[Ma
         (facts,) = yield [Elsewhere(url, read_facts())]
         known = facts if isinstance(facts, FileFacts) else FileFacts()
         location = Location(url, known.size, known.etag, known.last_modified)
-    _check_present(parts, location)
+    check_present(parts, location)
     placed: Placed
     if len(parts.offset) == 1 and parts.total == shaped.nbytes:
         placed = place_whole(
@@ -166,7 +166,7 @@ def _compressed(
     stream = storage.extents
     if not storage.total or not stream.total or not shaped.nbytes:
         return shaped.array(conversion, shaped.shape, [], None)
-    _check_present(stream, conversion.location)
+    check_present(stream, conversion.location)
     length = min(storage.total, shaped.nbytes)
     codecs = storage.coder.codecs(shaped.variable.dtype, length)
     if length < shaped.nbytes:
@@ -206,6 +206,10 @@ def _streams(streams: Sequence[Extents]) -> Reading[tuple[Any, Any, bytes | None
 
 def _chunked(conversion: Conversion, shaped: Shaped, storage: Chunked) -> Reading[ManifestArray]:
     shape, chunk_shape = shaped.shape, storage.chunk_shape
+    if shaped.variable.zero:
+        if storage.lengths != shape[: len(storage.lengths)]:
+            raise UnsupportedFeatureError("a chunked image of other width than height")
+        chunk_shape = (*chunk_shape, *shape[len(chunk_shape) :])  # components are one element
     if len(shape) != len(chunk_shape):
         raise CorruptFileError(f"chunks of {chunk_shape} in an array of {shape}")
     nbytes = prod(chunk_shape) * shaped.itemsize
@@ -216,10 +220,12 @@ def _chunked(conversion: Conversion, shaped: Shaped, storage: Chunked) -> Readin
         if length < nbytes:
             codecs = [_fill_up(shaped), *codecs]
     grid = RegularGrid(chunk_shape).grid_shape(shape)
-    inside = (storage.origins < np.array(grid)).all(axis=1) & (storage.origins >= 0).all(axis=1)
+    origins = np.zeros((len(storage.origins), len(grid)), np.int64)
+    origins[:, : storage.origins.shape[1]] = storage.origins
+    inside = (origins < np.array(grid)).all(axis=1) & (origins >= 0).all(axis=1)
     if not inside.any():
         return shaped.array(conversion, chunk_shape, codecs, None)
-    cell = np.ravel_multi_index(tuple(storage.origins[inside].T), grid).astype(np.int64)
+    cell = np.ravel_multi_index(tuple(origins[inside].T), grid).astype(np.int64)
     offset, length_of = storage.offset.copy(), storage.length.copy()
     codes = np.zeros(len(offset), np.uint32)
     inline = b""
@@ -231,7 +237,7 @@ def _chunked(conversion: Conversion, shaped: Shaped, storage: Chunked) -> Readin
     direct = Extents(offset[inside & (codes == 0)], length_of[inside & (codes == 0)])
     if (direct.offset < 0).any() or (direct.length < 0).any():
         raise CorruptFileError("a chunk was never written, though the table of chunks names it")
-    _check_present(direct, conversion.location)
+    check_present(direct, conversion.location)
     rows_manifest = ChunkManifest.from_rows(
         grid,
         conversion.location,
@@ -263,7 +269,8 @@ def _fill_up(shaped: Shaped) -> CodecJson:
     return {"name": codec.name, "configuration": codec.configuration()}
 
 
-def _check_present(parts: Extents, location: Location) -> None:
+def check_present(parts: Extents, location: Location) -> None:
+    """Raise CorruptFileError unless the file holds all parts."""
     end = int((parts.offset + parts.length).max(initial=0))
     if location.size is not None and end > location.size:
         raise CorruptFileError(
@@ -271,28 +278,3 @@ def _check_present(parts: Extents, location: Location) -> None:
             f"{location.size:,}; drop_variables opens the rest",
             at=location.size,
         )
-
-
-def unique_dims(arrays: Mapping[str, ManifestArray]) -> dict[str, ManifestArray]:
-    """Return the arrays with each dimension's name standing for one length.
-
-    An axis of another length than the first of its name, or a second one of that name in the same
-    array, gets the variable's name or a number behind it.
-    """
-    lengths: dict[str, int] = {}
-    found = {}
-    for name, array in arrays.items():
-        dims: list[str] = []
-        for dim, length in zip(array.metadata.dimension_names or (), array.shape, strict=True):
-            own = str(dim)
-            if lengths.get(own, length) != length:
-                own = f"{own}_{name}"
-            base, number = own, 1
-            while own in dims or lengths.get(own, length) != length:
-                number += 1
-                own = f"{base}_{number}"
-            lengths[own] = length
-            dims.append(own)
-        changed = array.metadata.replace(dimension_names=tuple(dims))
-        found[name] = array.rebuilt(changed, array.manifest)
-    return found

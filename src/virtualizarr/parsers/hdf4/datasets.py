@@ -99,7 +99,9 @@ def _dataset(
             attributes |= {f"{dim}_{name}": text for name, text in said.items()}
     attributes |= {name: found[0] for name, found in texts.items() if found[0]}
     name = f"Data-Set-{ref}"
-    return [*variables, Variable(name, dims, shape, dtype, attributes, data_key(file, own))]
+    keys = ((DFTAG_NDG, ref), (DFTAG_SDG, ref))
+    whole = Variable(name, dims, shape, dtype, attributes, data_key(file, own), keys=keys)
+    return [*variables, whole]
 
 
 def _scales(

@@ -14,14 +14,19 @@ from virtualizarr.parsers.hdf4.layout import (
     DFNT_CHAR8,
     DFNT_LITEND,
     DFNT_NATIVE,
+    HAS_ATTRIBUTES,
     LITTLE_ENDIAN_CLASS,
+    VSET_NEW_VERSION,
     Key,
     Vdata,
+    VdataField,
     Vgroup,
     number_type,
 )
 
 MAX_RANK = 1000
+CHARACTERS = (3, DFNT_CHAR8)
+VERSION_BEFORE_END = 5
 
 
 class Fields:
@@ -66,39 +71,77 @@ def decode_vgroup(data: Buffer, ref: int) -> Vgroup:
     fields = Fields(data, f"Vgroup {ref}")
     (count,) = fields.take("H")
     tags, refs = fields.take(f"{count}H"), fields.take(f"{count}H")
-    name = fields.text()
-    return Vgroup(name, fields.text(), tuple(zip(tags, refs, strict=True)))
+    name, vclass = fields.text(), fields.text()
+    members = tuple(zip(tags, refs, strict=True))
+    attributes: tuple[int, ...] = ()
+    if _new_vgroup(fields):
+        fields.take("HH")
+        (flags,) = fields.take("I")
+        (count,) = fields.take("i") if flags & HAS_ATTRIBUTES else (0,)
+        attributes = tuple(fields.take("HH")[1] for _ in range(_bounded(fields, count, 4)))
+    return Vgroup(name, vclass, members, attributes)
 
 
 def decode_vdata(data: Buffer, ref: int) -> Vdata:
     """Decode a Vdata description (DFTAG_VH)."""
     fields = Fields(data, f"Vdata header {ref}")
-    _, nvert, row_bytes, count = fields.take("hiHH")
+    interlace, nvert, row_bytes, count = fields.take("hiHH")
     if nvert < 0:
         raise CorruptFileError(f"Vdata {ref} has {nvert} rows")
-    types, _, _, orders = (fields.take(f"{count}H") for _ in range(4))
-    for _ in range(count):
-        fields.text()
-    name = fields.text()
-    kind, order = (types[0], orders[0]) if count else (0, 0)
-    return Vdata(name, fields.text(), nvert, row_bytes, kind, order, count)
+    kinds, sizes, offsets, orders = (fields.take(f"{count}H") for _ in range(4))
+    names = [fields.text() for _ in range(count)]
+    name, vclass = fields.text(), fields.text()
+    found = tuple(map(VdataField, names, kinds, orders, sizes, offsets))
+    attributes: tuple[tuple[int, int], ...] = ()
+    if _new_vdata(fields):
+        (flags,) = fields.take("I")
+        (count,) = fields.take("i") if flags & HAS_ATTRIBUTES else (0,)
+        numbers = [fields.take("iHH") for _ in range(_bounded(fields, count, 8))]
+        attributes = tuple((field, own) for field, _, own in numbers)
+    return Vdata(name, vclass, nvert, row_bytes, interlace, found, attributes)
+
+
+def _new_vgroup(fields: Fields) -> bool:
+    """Say whether flags follow extag and exref: the version is 5 bytes before the end."""
+    version = int.from_bytes(fields.data[-VERSION_BEFORE_END:][:2], "big")
+    return version == VSET_NEW_VERSION and len(fields.data) - fields.at > 8 + VERSION_BEFORE_END
+
+
+def _new_vdata(fields: Fields) -> bool:
+    """Say whether flags follow extag, exref, version and more; older files may end before."""
+    if len(fields.data) - fields.at < 12:
+        return False
+    _, _, version, _ = fields.take("HHHH")
+    return bool(version == VSET_NEW_VERSION)
+
+
+def _bounded(fields: Fields, count: int, size: int) -> int:
+    if not 0 <= count <= (len(fields.data) - fields.at) // size:
+        raise CorruptFileError(f"{fields.what} declares {count} attributes")
+    return count
 
 
 def decode_attribute(vdata: Vdata, data: Buffer) -> Any:
     """Return an attribute's value: text, a numpy scalar, or an array."""
-    count = vdata.nvert * vdata.field_order
-    kind = vdata.field_type
-    dtype = number_type(kind, little=bool(kind & (DFNT_LITEND | DFNT_NATIVE)))
     raw = memoryview(data)
-    if len(raw) < count * dtype.itemsize or vdata.fields != 1:
+    if len(vdata.fields) != 1:
+        raise CorruptFileError(f"attribute {vdata.name!r} has {len(vdata.fields)} fields")
+    (field,) = vdata.fields
+    count = vdata.nvert * field.order
+    dtype = field_dtype(field.kind)
+    if len(raw) < count * dtype.itemsize:
         raise CorruptFileError(
-            f"attribute {vdata.name!r} declares {count} values of {dtype} and {vdata.fields} "
-            f"fields, and has {len(raw)} bytes"
+            f"attribute {vdata.name!r} declares {count} values of {dtype}, and has {len(raw)} bytes"
         )
-    if kind & 0xFFF in (3, DFNT_CHAR8):
+    if field.kind & 0xFFF in CHARACTERS:
         return decode_text(bytes(raw[:count]).rstrip(b"\0").replace(b"\0", b" "))
     values = np.frombuffer(raw, dtype, count).astype(dtype.newbyteorder("="))
     return values[0] if count == 1 else values
+
+
+def field_dtype(kind: int) -> np.dtype[Any]:
+    """Return the dtype in which a field of a Vdata is stored."""
+    return number_type(kind, little=bool(kind & (DFNT_LITEND | DFNT_NATIVE)))
 
 
 def decode_group(data: Buffer, ref: int) -> dict[int, int]:

@@ -23,9 +23,10 @@ DFTAG_NULL = 1
 DFTAG_LINKED = 20
 DFTAG_COMPRESSED = 40
 DFTAG_CHUNK = 61
+DFTAG_FID, DFTAG_FD, DFTAG_DIL, DFTAG_DIA = 100, 101, 104, 105
 DFTAG_NT = 106
-DFTAG_RI8 = 202
-DFTAG_RIG = 306
+DFTAG_ID8, DFTAG_IP8, DFTAG_RI8, DFTAG_CI8, DFTAG_II8 = 200, 201, 202, 203, 204
+DFTAG_ID, DFTAG_LUT, DFTAG_RI, DFTAG_CI, DFTAG_RIG, DFTAG_LD = 300, 301, 302, 303, 306, 307
 DFTAG_SDG = 700
 DFTAG_SDD = 701
 DFTAG_SD = 702
@@ -51,6 +52,8 @@ CODER_NAMES = {6: "JPEG by chunks", 7: "JPEG", 12: "IMCOMP"}
 
 DFNT_CHAR8 = 4
 DFNT_NATIVE, DFNT_LITEND = 0x1000, 0x4000
+FULL_INTERLACE, NO_INTERLACE = 0, 1
+VSET_NEW_VERSION, HAS_ATTRIBUTES = 4, 1
 NUMBER_TYPES = {
     3: "u1",
     DFNT_CHAR8: "S1",
@@ -73,7 +76,28 @@ FLOAT_FILL = float.fromhex("0x1.ep+122")
 CDF_CLASS, VARIABLE_CLASS, ATTRIBUTE_CLASS = "CDF0.0", "Var0.0", "Attr0.0"
 DIMENSION_CLASS, UNLIMITED_CLASS = "Dim0.0", "UDim0.0"
 LENGTH_AS_ROWS, LENGTH_AS_VALUE = "DimVal0.0", "DimVal0.1"
-IMAGE_CLASS = "RI0.0"
+IMAGE_CLASS, IMAGES_CLASS = "RI0.0", "RIG0.0"
+IMAGE_ATTRIBUTE_CLASS = "RIATTR0.0C"
+VGROUP_ATTRIBUTE_CLASS = "VgAttr0.0"
+INTERNAL_VGROUPS = (
+    CDF_CLASS,
+    VARIABLE_CLASS,
+    DIMENSION_CLASS,
+    UNLIMITED_CLASS,
+    IMAGE_CLASS,
+    IMAGES_CLASS,
+)
+INTERNAL_VDATAS = (
+    ATTRIBUTE_CLASS,
+    LENGTH_AS_ROWS,
+    LENGTH_AS_VALUE,
+    IMAGE_ATTRIBUTE_CLASS,
+    "RIATTR0.0N",
+    "SDSVar",
+    "CoordVar",
+    "_HDF_CHK_TBL_",
+)
+"""How the classes begin of those Vgroups and Vdatas that the library keeps its own records in."""
 
 
 def number_type(code: int, little: bool) -> np.dtype[Any]:
@@ -98,24 +122,49 @@ def default_fill(dtype: np.dtype[Any]) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Vgroup:
-    """A Vgroup: the tags and refs of its members, in order."""
+    """A Vgroup: the tags and refs of its members, in order, and the refs of its attributes."""
 
     name: str
     vclass: str
     members: tuple[Key, ...]
+    attributes: tuple[int, ...] = ()
+
+    @property
+    def internal(self) -> bool:
+        """Whether the library keeps its own records in it."""
+        return self.vclass in INTERNAL_VGROUPS or self.name == IMAGES_CLASS
+
+
+@dataclass(frozen=True, slots=True)
+class VdataField:
+    """A field of every row: `order` numbers of type `kind`, `size` bytes at byte `offset`."""
+
+    name: str
+    kind: int
+    order: int
+    size: int
+    offset: int
 
 
 @dataclass(frozen=True, slots=True)
 class Vdata:
-    """The header (VH) of a table: `nvert` rows of `row_bytes`; of its first field the rest."""
+    """The header (VH) of a table: `nvert` rows of `row_bytes`.
+
+    `attributes` are the number of a field, or -1 for the table, and the ref of a Vdata.
+    """
 
     name: str
     vclass: str
     nvert: int
     row_bytes: int
-    field_type: int
-    field_order: int
-    fields: int
+    interlace: int
+    fields: tuple[VdataField, ...]
+    attributes: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def internal(self) -> bool:
+        """Whether the library keeps its own records in it."""
+        return self.vclass.startswith(INTERNAL_VDATAS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +172,8 @@ class Variable:
     """A variable as the SD interface shows it.
 
     `data` is its element, None where nothing was written; `skip` bytes of it belong to others
-    before it. With `unlimited` the first length of `shape` follows from the data.
+    before it. With `unlimited` the first length of `shape` follows from the data. `keys` are those
+    by which Vgroups name it. With `zero` 0 is what was not written, unless an attribute says else.
     """
 
     name: str
@@ -134,6 +184,8 @@ class Variable:
     data: Key | None
     unlimited: bool = False
     skip: int = 0
+    keys: tuple[Key, ...] = ()
+    zero: bool = False
 
 
 @dataclass(frozen=True, slots=True)

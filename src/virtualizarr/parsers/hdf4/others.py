@@ -1,12 +1,21 @@
-"""What a file holds besides scientific data sets: named, and not read."""
+"""What a file holds besides what is read: named, and not read."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from virtualizarr.parsers.hdf4.layout import (
     DFTAG_CAL,
+    DFTAG_DIA,
+    DFTAG_DIL,
+    DFTAG_FD,
+    DFTAG_FID,
+    DFTAG_ID,
+    DFTAG_ID8,
+    DFTAG_IP8,
+    DFTAG_LUT,
     DFTAG_NDG,
     DFTAG_NT,
-    DFTAG_RI8,
     DFTAG_RIG,
     DFTAG_SDC,
     DFTAG_SDD,
@@ -19,15 +28,16 @@ from virtualizarr.parsers.hdf4.layout import (
     DFTAG_SDU,
     DFTAG_VG,
     DFTAG_VH,
-    IMAGE_CLASS,
 )
 from virtualizarr.parsers.hdf4.read import OpenFile
-from virtualizarr.parsers.hdf4.variables import Members
 
 METADATA_TAGS = (
     DFTAG_CAL,
+    DFTAG_ID,
+    DFTAG_ID8,
     DFTAG_NDG,
     DFTAG_NT,
+    DFTAG_RIG,
     DFTAG_SDC,
     DFTAG_SDD,
     DFTAG_SDF,
@@ -40,31 +50,25 @@ METADATA_TAGS = (
     DFTAG_VG,
     DFTAG_VH,
 )
-INTERNAL_CLASSES = (
-    "Attr0.0",
-    "DimVal0.0",
-    "DimVal0.1",
-    "SDSVar",
-    "CoordVar",
-    "RIATTR0.0N",
-    "RIATTR0.0C",
-    "_HDF_CHK_TBL_",
-    "VGATTR0.0N",
-    "VSATTR0.0N",
-)
+COUNTED = {
+    "file label": DFTAG_FID,
+    "file description": DFTAG_FD,
+    "label": DFTAG_DIL,
+    "description": DFTAG_DIA,
+    "palette": DFTAG_LUT,
+    "8-bit palette": DFTAG_IP8,
+}
 
 
-def not_read(file: OpenFile, members: Members) -> list[str]:
-    """Return the kind and name of each image and table."""
-    images = [
-        f"image {group.name!r}" for group in members.vgroups.values() if group.vclass == IMAGE_CLASS
-    ]
-    if not images:
-        refs = {*file.descriptors.refs(DFTAG_RIG), *file.descriptors.refs(DFTAG_RI8)}
-        images = [f"image {ref}" for ref in sorted(refs)]
-    tables = [
-        f"table {vdata.name!r}"
-        for vdata in members.vdatas.values()
-        if not vdata.vclass.startswith(INTERNAL_CLASSES)
-    ]
-    return [*images, *tables]
+def not_read(file: OpenFile, images: Mapping[str, str], tables: Mapping[str, str]) -> list[str]:
+    """Return the name of each image and table that is not read, and how many annotations there are.
+
+    `images` and `tables` say why, by name.
+    """
+    found = [f"image {name!r} ({reason})" for name, reason in images.items()]
+    found += [f"table {name!r} ({reason})" for name, reason in tables.items()]
+    for what, tag in COUNTED.items():
+        count = len(file.descriptors.refs(tag))
+        if count:
+            found.append(f"{count} {what}{'s' if count > 1 else ''}")
+    return found

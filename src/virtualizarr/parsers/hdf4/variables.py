@@ -156,6 +156,7 @@ def _variable(
         attributes,
         data_key(file, own),
         unlimited=bool(dims) and dims[0].vclass == UNLIMITED_CLASS,
+        keys=tuple((tag, own[tag]) for tag in (DFTAG_NDG, DFTAG_SDG) if tag in own),
     )
 
 
