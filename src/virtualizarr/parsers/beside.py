@@ -87,6 +87,15 @@ def read_file(url: str, wanted: int = HEAD) -> Reading[FoundFile]:
     return FoundFile(url, memoryview(head), facts)
 
 
+def read_location(url: str) -> Reading[Location]:
+    """Return the location of another file, with what is known of it; raises if there is none."""
+    (answer,) = yield [Elsewhere(url, read_file(url, 1))]
+    if isinstance(answer, VirtualizeError):
+        raise answer
+    found: FoundFile = answer
+    return found.location
+
+
 def read_whole(
     url: str, what: str, is_header: Callable[[memoryview], bool] = lambda _: True
 ) -> Reading[FoundFile]:
