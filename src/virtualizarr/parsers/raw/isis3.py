@@ -19,7 +19,12 @@ from typing import Any
 
 import numpy as np
 
-from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError, VirtualizeError
+from virtualizarr.errors import (
+    CorruptFileError,
+    UnknownFormatError,
+    UnsupportedFeatureError,
+    VirtualizeError,
+)
 from virtualizarr.model import (
     AffineRun,
     ChunkManifest,
@@ -120,6 +125,8 @@ class ISIS3Parser(CallableParser):
             raise CorruptFileError("the label has no object IsisCube with an object Core")
         place = core.text("^Core")
         data_url = beside(url, place) if place else url
+        if data_url != url and not is_label(given.head):
+            raise UnknownFormatError(f"the label beside the file is that of {place!r}")
         if core.text("Format").upper() == "GEOTIFF":
             return (yield from _delegated(data_url))
         location = given.location
@@ -217,11 +224,13 @@ def place_of(cube: Block) -> Place:
     transform = None
     if size is not None and left is not None and top is not None:
         transform = north_up(left, top, size, size)
+    projection = mapping.text("ProjectionName")
+    local = number("CenterLatitudeRadius") if projection.upper() == "EQUIRECTANGULAR" else 0.0
     crs = proj_string(
-        mapping.text("ProjectionName"),
+        projection,
         latitude=number("CenterLatitude"),
         longitude=number("CenterLongitude"),
-        semi_major=number("EquatorialRadius"),
+        semi_major=local if local > 0 else number("EquatorialRadius"),
         semi_minor=number("PolarRadius"),
         planetographic=mapping.text("LatitudeType").upper() != "PLANETOCENTRIC",
         parallels=(number("FirstStandardParallel"), number("SecondStandardParallel")),

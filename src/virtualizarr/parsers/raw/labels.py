@@ -33,12 +33,14 @@ def read_label(found: FoundFile, start: int = 0) -> Reading[Block]:
 def keywords_of(block: Block, *, depth: int = 0) -> dict[str, str | list[str]]:
     """Return the values of a block and of the blocks in it, by their path with colons."""
     found: dict[str, str | list[str]] = {}
-    for key in block.values:
+    for key, spelled in block.spelled.items():
         texts = block.texts(key)
-        found[key] = texts[0] if len(texts) == 1 else texts
-        unit = block.scalar(key)
-        if unit is not None and unit.unit and isinstance(found[key], str):
-            found[key] = f"{found[key]} <{unit.unit}>"
+        first = block.scalar(key)
+        unit = first.unit if first is not None else None
+        if len(texts) == 1:
+            found[spelled] = f"{texts[0]} <{unit}>" if unit else texts[0]
+        else:
+            found[spelled] = texts
     if depth < 8:
         for each in block.blocks:
             for key, value in keywords_of(each, depth=depth + 1).items():

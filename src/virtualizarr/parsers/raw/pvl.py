@@ -43,11 +43,12 @@ type Value = Scalar | tuple[Scalar, ...]
 class Block:
     """An object or group of a label: its values by keyword in upper case, and the blocks in it.
 
-    Of a keyword given twice the first counts.
+    `spelled` has the keywords as they are written. Of a keyword given twice the first counts.
     """
 
     name: str
     values: dict[str, Value] = field(default_factory=dict)
+    spelled: dict[str, str] = field(default_factory=dict)
     blocks: list[Block] = field(default_factory=list)
 
     def block(self, *path: str) -> Block | None:
@@ -118,6 +119,7 @@ def decode_label(raw: bytes | memoryview) -> Label:
             stack.append(block)
         else:
             stack[-1].values.setdefault(key, value)
+            stack[-1].spelled.setdefault(key, word)
     return Label(stack[0], False)
 
 
