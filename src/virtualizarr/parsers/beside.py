@@ -96,6 +96,17 @@ def read_location(url: str) -> Reading[Location]:
     return found.location
 
 
+def read_any_case(url: str) -> Reading[Location]:
+    """Return the location of a file that a label names, as it is spelled or in another case."""
+    path, slash, name = url.rpartition("/")
+    spellings = dict.fromkeys((name, name.lower(), name.upper()))
+    answers = yield [Elsewhere(f"{path}{slash}{each}", read_file(url, 1)) for each in spellings]
+    for each, answer in zip(spellings, answers, strict=True):
+        if isinstance(answer, FoundFile):
+            return answer._replace(url=f"{path}{slash}{each}").location
+    raise answers[0]
+
+
 def read_whole(
     url: str, what: str, is_header: Callable[[memoryview], bool] = lambda _: True
 ) -> Reading[FoundFile]:

@@ -76,8 +76,6 @@ SPECIAL: Mapping[str, tuple[int | float, ...]] = {
 }
 """Special pixels by dtype, in the order of `NAMES`."""
 
-DATA_SUFFIXES = (".cub", ".lbl")
-
 __all__ = ["ISIS3Parser"]
 
 
@@ -97,7 +95,7 @@ class ISIS3Parser(CallableParser):
 
     @property
     def suffixes(self) -> tuple[str, ...]:
-        return (".cub", ".lbl")
+        return (".lbl",)
 
     def sniff(self, head: bytes | memoryview, url: str) -> bool:
         """Say whether `head` is a label that begins with the object IsisCube."""

@@ -4,9 +4,9 @@ Specification: "Planetary Data System Standards Reference" 3.8 (chapters 3, 12; 
 A.25, C), and its data dictionary. Where GDAL's PDS driver differs, the standard holds: numbers of
 32 bits may be integers, VAX_REAL is the VAX's format, LINE_SUFFIX_BYTES count.
 
-An image of the name IMAGE, or the first, is `band_data` of the root; others are groups. Not read,
-and named in the attribute `not_read`: tables, histograms, headers and other objects. Refused by
-name: encoded images (ENCODING_TYPE) but those in JPEG 2000 or TIFF files, samples of a few bits.
+An image is `band_data` of the root; of several, each is a group. Not read, and named in the
+attribute `not_read`: tables, histograms, headers and other objects. Refused by name: encoded images
+(ENCODING_TYPE) but those in JPEG 2000 or TIFF files, samples of a few bits.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from virtualizarr.parsers.beside import (
     FoundFile,
     beside,
     both_cases,
+    read_any_case,
     read_file,
     read_header_beside,
     suffix_of,
@@ -78,7 +79,7 @@ class PDS3Parser(CallableParser):
 
     @property
     def suffixes(self) -> tuple[str, ...]:
-        return (".lbl", ".img")
+        return (".lbl",)
 
     def sniff(self, head: bytes | memoryview, url: str) -> bool:
         """Say whether PDS_VERSION_ID = PDS3 is near the beginning of `head`."""
@@ -126,10 +127,11 @@ class PDS3Parser(CallableParser):
             raise UnsupportedFeatureError(
                 f"the PDS3 label points to no image, but to: {', '.join(others)}"
             )
-        main = "IMAGE" if "IMAGE" in images else next(iter(images))
-        root = images.pop(main)
-        attributes = {**root.attributes, **({"not_read": others} if others else {})}
-        return ManifestGroup(root.arrays, images, attributes)
+        attributes = {"not_read": others} if others else {}
+        if len(images) == 1:
+            (root,) = images.values()
+            return ManifestGroup(root.arrays, {}, {**root.attributes, **attributes})
+        return ManifestGroup({}, images, attributes)
 
     def _image(
         self, label: Block, described: Block, pointer: Pointer, location: Location, url: str
@@ -160,17 +162,6 @@ def label_at(head: bytes | memoryview) -> int:
     if found is None:
         raise CorruptFileError("the file has no statement PDS_VERSION_ID = PDS3")
     return found.start()
-
-
-def read_any_case(url: str) -> Reading[Location]:
-    """Return the location of a file that a label names, as it is spelled or in another case."""
-    path, slash, name = url.rpartition("/")
-    spellings = dict.fromkeys((name, name.lower(), name.upper()))
-    answers = yield [Elsewhere(f"{path}{slash}{each}", read_file(url, 1)) for each in spellings]
-    for each, answer in zip(spellings, answers, strict=True):
-        if isinstance(answer, FoundFile):
-            return answer._replace(url=f"{path}{slash}{each}").location
-    raise answers[0]
 
 
 def _keywords(label: Block, described: Block) -> dict[str, Any]:
