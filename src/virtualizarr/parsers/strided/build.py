@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isqrt, prod
 from typing import Any
@@ -28,20 +28,24 @@ def array_of(
     *,
     attributes: Mapping[str, Any],
     fill_value: Any = None,
+    decoded: np.dtype[Any] | None = None,
+    element_codecs: Sequence[CodecJson] = (),
 ) -> ManifestArray:
     """Return the image as an array in chunks of about `chunk_bytes` (None: a single one).
 
     A chunk is one run of bytes: whole along the axes that vary fastest in the file, cut along one,
     single along those that vary slowest. Chunks that are their numbers in C order have the `bytes`
-    codec alone; others, `virtualizarr.strided`.
+    codec alone; others, `virtualizarr.strided`. `element_codecs` make elements of the dtype
+    `decoded` of the stored ones.
     """
     cut = _cut(image, chunk_bytes)
     plain = image.dtype.newbyteorder("<") if image.form else image.dtype
+    plain = decoded if decoded is not None else plain
     metadata = ArrayMetadata(
         shape=image.shape,
         data_type=data_type_of(plain),
         chunk_grid=RegularGrid(cut.shape),
-        codecs=(serializer_of(plain), *_codecs(image, cut)),
+        codecs=(serializer_of(plain), *element_codecs, *_codecs(image, cut)),
         fill_value=encode_fill(fill_value, plain),
         attributes=attributes,
         dimension_names=image.dims,
