@@ -125,7 +125,7 @@ def decode_main_header(raw: bytes) -> MainHeader:
 
 
 def _tile_part_lengths(segment: bytes) -> tuple[Int64s, Int64s]:
-    """Return lengths and tile numbers of a segment TLM (A.7.1); no numbers where none are stored."""
+    """Return lengths and tile numbers of a segment TLM (A.7.1); no numbers if none are stored."""
     if len(segment) < 2:
         raise CorruptFileError("TLM is cut short")
     kind = segment[1] >> 4
