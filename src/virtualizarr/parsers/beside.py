@@ -88,12 +88,12 @@ def read_file(url: str, wanted: int = HEAD) -> Reading[FoundFile]:
 
 
 def read_location(url: str) -> Reading[Location]:
-    """Return the location of another file, with what is known of it; raises if there is none."""
+    """Return the location of another file, with what is known of it.
+
+    Raises SourceNotFoundError that names the file if it is not there.
+    """
     (answer,) = yield [Elsewhere(url, read_file(url, 1))]
-    if isinstance(answer, VirtualizeError):
-        raise answer
-    found: FoundFile = answer
-    return found.location
+    return _found(answer, url)
 
 
 def read_any_case(url: str) -> Reading[Location]:
@@ -104,7 +104,17 @@ def read_any_case(url: str) -> Reading[Location]:
     for each, answer in zip(spellings, answers, strict=True):
         if isinstance(answer, FoundFile):
             return answer._replace(url=f"{path}{slash}{each}").location
-    raise answers[0]
+    return _found(answers[0], url)
+
+
+def _found(answer: FoundFile | VirtualizeError, url: str) -> Location:
+    if isinstance(answer, SourceNotFoundError | SourceIsDirectoryError):
+        raise SourceNotFoundError(
+            f"the header names {name_of(url)!r}, which is no file"
+        ) from answer
+    if isinstance(answer, VirtualizeError):
+        raise answer
+    return answer.location
 
 
 def read_whole(

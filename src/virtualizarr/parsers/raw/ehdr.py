@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from virtualizarr.errors import UnsupportedFeatureError
+from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
 from virtualizarr.model import ManifestGroup
 from virtualizarr.parsers.base import CallableParser
 from virtualizarr.parsers.beside import (
@@ -149,9 +149,11 @@ def _sample(
     kind = fields.get("PIXELTYPE", "")[:1].upper()
     bits = integer(fields["NBITS"], "NBITS", low=1, high=64) if "NBITS" in fields else None
     size = data.facts.size
-    if bits is None and size is not None:
-        nbytes = size // (lengths[0] * lengths[1] * lengths[2])
-        bits = nbytes * 8 if nbytes in (1, 2, 4, 8) else 8
+    if bits is None:
+        nbytes, rest = divmod(size if size is not None else 0, lengths[0] * lengths[1] * lengths[2])
+        if rest or nbytes not in (1, 2, 4, 8):
+            raise CorruptFileError("NBITS is not given, and the file's size does not tell it")
+        bits = nbytes * 8
         kind = "F" if kind == "" and nbytes == 4 else kind
     if kind == "" and suffix_of(data.url) == ".flt":
         kind = "F"
@@ -159,7 +161,6 @@ def _sample(
     if kind == "" and nodata is not None and nodata < 0:
         kind = "S"
     kind = kind if kind in WIDTHS else "U"
-    bits = (32 if kind == "F" else 8) if bits is None else bits
     if bits < 8 and kind == "U":
         return np.dtype("u1"), bits
     if bits not in WIDTHS[kind]:

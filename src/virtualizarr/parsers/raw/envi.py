@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from virtualizarr.errors import UnsupportedFeatureError, VirtualizeError
+from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError, VirtualizeError
 from virtualizarr.model import ManifestGroup
 from virtualizarr.parsers.base import CallableParser
 from virtualizarr.parsers.beside import (
@@ -133,13 +133,14 @@ def image_of(fields: Mapping[str, str], data: FoundFile) -> RawImage:
         integer(fields.get(name, ""), name, low=1) for name in ("samples", "lines", "bands")
     )
     offset = integer(fields.get("header offset", "0"), "header offset")
-    code = integer(fields.get("data type", "1"), "data type", high=255)
+    code = integer(fields.get("data type", _implied(data, samples * lines * bands)), "data type")
     if code not in DATA_TYPES:
         raise UnsupportedFeatureError(f"ENVI data type {code}")
     big = integer(fields.get("byte order", "0"), "byte order", high=255) != 0
     dtype: np.dtype[Any] = DATA_TYPES[code].newbyteorder(">" if big else "<")
     interleave = fields.get("interleave", suffix_of(data.url)[1:])[:3].lower()
-    interleave = interleave if interleave in ORDERS else "bsq"
+    if interleave not in ORDERS:
+        raise CorruptFileError(f"interleave is {fields.get('interleave', '')!r}")
     lengths = (bands, lines, samples)
     before, behind = _frame_offsets(fields, interleave)
     strides = packed_strides(
@@ -156,6 +157,11 @@ def image_of(fields: Mapping[str, str], data: FoundFile) -> RawImage:
         strides=gaps,
         gzip=compressed,
     )
+
+
+def _implied(data: FoundFile, count: int) -> str:
+    """Return the data type of a header without one: bytes, if the file has as many as numbers."""
+    return "1" if data.facts.size == count else ""
 
 
 def _frame_offsets(fields: Mapping[str, str], interleave: str) -> tuple[int, int]:

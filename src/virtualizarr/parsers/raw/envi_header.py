@@ -93,7 +93,7 @@ def _transform(info: list[str]) -> Affine | None:
     cosine, sine = (1.0, 0.0) if angle == 0 else (math.cos(angle), math.sin(angle))
     scale = {"minutes": 60.0, "seconds": 3600.0}.get(_units(info), 1.0)
     left, top = east - (column - 1) * width, north + (row - 1) * height
-    plain = (cosine * width, -sine * width, left, -sine * height, -cosine * height, top)
+    plain = (cosine * width, sine * width, left, sine * height, -cosine * height, top)
     a, b, c, d, e, f = (number / scale + 0.0 for number in plain)
     return (a, b, c, d, e, f)
 
