@@ -58,7 +58,8 @@ def decode_header(head: bytes) -> Header:
     stored = HEADERS[size].newbyteorder(">" if big else "<")
     if len(head) < size:
         raise CorruptFileError("the file ends inside its header", at=len(head))
-    fields = np.frombuffer(head, stored, 1).astype(HEADERS[size])[0]
+    with np.errstate(invalid="ignore"):
+        fields = np.frombuffer(head, stored, 1).astype(HEADERS[size])[0]
     at = MAGIC_AT[size]
     is_single = head[at : at + len(SINGLE[size])] == SINGLE[size]
     return Header(fields, big, is_single, _extensions(head, size, big))

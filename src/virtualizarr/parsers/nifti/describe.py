@@ -52,7 +52,15 @@ def _finite(values: npt.NDArray[Any]) -> list[float]:
 
 
 def affine_of(header: Header) -> npt.NDArray[np.float64]:
-    """Return the matrix (4, 4) from voxel indices to space: sform, else qform, else pixdim."""
+    """Return the matrix (4, 4) from voxel indices to space: sform, else qform, else pixdim.
+
+    It may hold numbers that are not finite.
+    """
+    with np.errstate(all="ignore"):
+        return _affine(header)
+
+
+def _affine(header: Header) -> npt.NDArray[np.float64]:
     affine = np.eye(4)
     if header.number("sform_code") > 0:
         affine[:3] = header.fields["srow"]
@@ -73,16 +81,16 @@ def affine_of(header: Header) -> npt.NDArray[np.float64]:
 
 def _rotation(header: Header) -> npt.NDArray[np.float64]:
     """Return the rotation of the qform's quaternion, its columns times the voxels' sizes."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        b, c, d = header.fields["quatern"].astype(np.float64)
-        a = math.sqrt(max(1.0 - float(b * b + c * c + d * d), 0.0))
-        pixdim = header.fields["pixdim"].astype(np.float64)
-        handed = -1.0 if pixdim[0] < 0 else 1.0
-        rotation = np.array(
-            [
-                [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],
-                [2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)],
-                [2 * (b * d - a * c), 2 * (c * d + a * b), a * a + d * d - c * c - b * b],
-            ]
-        )
-        return np.asarray(rotation * (pixdim[1:4] * np.array([1.0, 1.0, handed])), np.float64)
+    b, c, d = header.fields["quatern"].astype(np.float64)
+    squared = 1.0 - float(b * b + c * c + d * d)
+    a = math.sqrt(squared) if squared > 0 else 0.0
+    pixdim = header.fields["pixdim"].astype(np.float64)
+    handed = -1.0 if pixdim[0] < 0 else 1.0
+    rotation = np.array(
+        [
+            [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],
+            [2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)],
+            [2 * (b * d - a * c), 2 * (c * d + a * b), a * a + d * d - c * c - b * b],
+        ]
+    )
+    return np.asarray(rotation * (pixdim[1:4] * np.array([1.0, 1.0, handed])), np.float64)
