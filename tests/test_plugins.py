@@ -15,7 +15,7 @@ import pytest
 
 from virtualizarr import plugins
 from virtualizarr.errors import MissingDependencyError, UnknownFormatError
-from virtualizarr.parsers import HDFParser, KerchunkJSONParser, NetCDF3Parser
+from virtualizarr.parsers import HDFParser, KerchunkJSONParser, NetCDF3Parser, registry
 
 URL = "https://host/data.bin?version=2"
 HDF5 = b"\x89HDF\r\n\x1a\n" + bytes(100)
@@ -94,7 +94,7 @@ def with_others(monkeypatch: pytest.MonkeyPatch) -> None:
         "broken": EntryPoint("broken", "no_such_package:Parser", plugins.GROUP),
         "odd": EntryPoint("odd", "builtins:len", plugins.GROUP),
     }
-    monkeypatch.setattr(plugins, "_entry_points", lambda: points)
+    monkeypatch.setattr(registry, "installed", lambda: points)
     monkeypatch.setattr(EntryPoint, "load", _load)
     plugins.parser_named.cache_clear()
     yield

@@ -21,11 +21,18 @@ from virtualizarr.model import ManifestGroup
 from virtualizarr.parsers.base import Parser
 from virtualizarr.parsers.driver import Sources, parse_with, parse_with_async, referred
 from virtualizarr.parsers.kerchunk import group_from_refs
-from virtualizarr.plugins import HEAD_SIZE, detect, detect_directory, parser_named
+from virtualizarr.plugins import (
+    HEAD_SIZE,
+    detect,
+    detect_directory,
+    detecting_beside,
+    parser_named,
+)
 from virtualizarr.source.access import Access
 from virtualizarr.source.open import resolve
 from virtualizarr.source.policy import IN_MEMORY
 from virtualizarr.source.ranges import ByteRange
+from virtualizarr.source.reading import run
 from virtualizarr.source.shallow import names_at
 from virtualizarr.source.urls import WEB_SCHEMES, normalize_url, split_url
 from virtualizarr.store import ManifestStore
@@ -107,7 +114,7 @@ async def parsed_url_async(
     if parser is None:
         try:
             (head,) = await sources.open(canonical).read_async([ByteRange(0, HEAD_SIZE)])
-            parser = detect(head, canonical)
+            parser = await asyncio.to_thread(_parser_of_file, head, canonical, sources)
         except NO_FILE as error:
             parser = await asyncio.to_thread(_parser_of_directory, canonical, access, error)
     chosen = chosen_parser(parser)
@@ -120,9 +127,21 @@ def _detected(canonical: str, access: Access, sources: Sources) -> Parser:
     """Return the parser for a file by its first bytes, for a directory by the names in it."""
     try:
         (head,) = sources.open(canonical).read([ByteRange(0, HEAD_SIZE)])
-        return detect(head, canonical)
+        return _parser_of_file(head, canonical, sources)
     except NO_FILE as error:
         return _parser_of_directory(canonical, access, error)
+
+
+def _parser_of_file(head: bytes | memoryview, canonical: str, sources: Sources) -> Parser:
+    """Return the parser for a file by its first bytes, or by the header beside it."""
+    try:
+        return detect(head, canonical)
+    except UnknownFormatError:
+        reading = detecting_beside(head, canonical)
+        parser = run(reading, sources.open(canonical), sources.opener_from(canonical))
+        if parser is None:
+            raise
+        return parser
 
 
 def _parser_of_directory(canonical: str, access: Access, error: VirtualizeError) -> Parser:

@@ -8,30 +8,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from difflib import get_close_matches
-from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
-from typing import Any
 
 from virtualizarr.errors import MissingDependencyError, UnknownFormatError
-from virtualizarr.parsers.base import DirectoryParser, Parser
+from virtualizarr.parsers import registry
+from virtualizarr.parsers.base import DirectoryParser, Parser, SidecarParser
+from virtualizarr.parsers.registry import GROUP, parser_named
+from virtualizarr.source.ranges import ByteRange
+from virtualizarr.source.reading import Elsewhere, Reading
 from virtualizarr.writers.registry import WRITERS, Writer, writer_for, writer_named
 
 __all__ = [
+    "GROUP",
     "WRITERS",
     "Writer",
     "describe",
     "detect",
     "detect_directory",
+    "detecting_beside",
     "installed_parsers",
     "parser_named",
     "writer_for",
     "writer_named",
 ]
 
-GROUP = "virtualizarr.parsers"
 HEAD_SIZE = 1024 * 1024
+HEADER_SIZE = 16 * 1024
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 NETCDF3_MAGIC = (b"CDF\x01", b"CDF\x02", b"CDF\x05")
@@ -53,40 +55,12 @@ CERTAIN: Mapping[str, Callable[[bytes | memoryview], bool]] = MappingProxyType(
 """Formats that their first bytes decide, by the name of their parser."""
 
 
-@cache
-def _entry_points() -> Mapping[str, EntryPoint]:
-    return MappingProxyType({point.name: point for point in entry_points(group=GROUP)})
-
-
 def installed_parsers() -> tuple[Parser, ...]:
     """Return every installed parser with its default options, sorted by name.
 
     Those that need a package which is not installed are left out; `parser_named` says which it is.
     """
-    return _importable(_entry_points())[0]
-
-
-@cache
-def parser_named(name: str) -> Parser:
-    """Return the parser of that name, with its default options.
-
-    Raises UnknownFormatError listing what is installed, MissingDependencyError if the parser needs
-    a package that is not.
-    """
-    point = _entry_points().get(name)
-    if point is None:
-        raise UnknownFormatError(f"there is no parser named {name!r}{_suggestion(name)}")
-    try:
-        made: Any = point.load()
-    except ImportError as error:
-        raise MissingDependencyError(f"parser {name!r} cannot be imported: {error}") from error
-    parser = made() if isinstance(made, type) else made
-    if not isinstance(parser, Parser):
-        raise UnknownFormatError(
-            f"parser {name!r} ({point.value}) lacks name, suffixes, sniff or parse; "
-            "give it as an object instead"
-        )
-    return parser
+    return _importable(registry.installed())[0]
 
 
 def detect(head: bytes | memoryview, url: str) -> Parser:
@@ -96,7 +70,7 @@ def detect(head: bytes | memoryview, url: str) -> Parser:
     that says what the content looks like, and which parsers are installed.
     """
     head = head[:HEAD_SIZE]
-    installed = _entry_points()
+    installed = registry.installed()
     for name, holds in CERTAIN.items():
         if name in installed and holds(head):
             return parser_named(name)
@@ -120,12 +94,40 @@ def detect(head: bytes | memoryview, url: str) -> Parser:
     raise UnknownFormatError("; ".join(reasons), url=url)
 
 
+def detecting_beside(head: bytes | memoryview, url: str) -> Reading[Parser | None]:
+    """Return the parser of a data file by the header that lies beside it; None without one.
+
+    For files that `detect` does not know. All headers that installed parsers look for are asked for
+    in one round, and recognised by their content. Pages of web servers have none.
+    """
+    if any(pattern.match(bytes(head[:4096])) for pattern, _ in SIGNATURES[:2]):
+        return None
+    parsers = [
+        each for each in _importable(registry.installed())[0] if isinstance(each, SidecarParser)
+    ]
+    headers = dict.fromkeys(header for parser in parsers for header in parser.headers(url))
+    urls = [header for header in headers if header != url]
+    answers = yield [Elsewhere(header, _reading_head()) for header in urls]
+    heads = dict(zip(urls, answers, strict=True))
+    for parser in parsers:
+        for header in parser.headers(url):
+            found = heads.get(header)
+            if isinstance(found, memoryview | bytes) and parser.sniff(found, header):
+                return parser
+    return None
+
+
+def _reading_head() -> Reading[memoryview]:
+    (head,) = yield [ByteRange(0, HEADER_SIZE)]
+    return memoryview(head)
+
+
 def detect_directory(names: Collection[str], url: str) -> Parser:
     """Return the parser for a directory that holds these names; none are known of some stores.
 
     Then the ending of the URL decides. Raises UnknownFormatError that says what is there.
     """
-    parsers, broken = _importable(_entry_points())
+    parsers, broken = _importable(registry.installed())
     stores = [parser for parser in parsers if isinstance(parser, DirectoryParser)]
     for parser in stores:
         if names and parser.sniff_listing(names, url):
@@ -189,10 +191,3 @@ def _describe_text(head: bytes) -> str | None:
         return None
     line = next((line for line in text.splitlines() if line.strip()), "")
     return f"this is text that begins {line.strip()[:60]!r}"
-
-
-def _suggestion(name: str) -> str:
-    installed = sorted(_entry_points())
-    close = get_close_matches(name.lower(), installed, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    return f"{hint}; installed parsers: {', '.join(installed)}"

@@ -50,6 +50,15 @@ class DirectoryParser(Parser, Protocol):
         ...
 
 
+@runtime_checkable
+class SidecarParser(Parser, Protocol):
+    """A parser of data files that a header beside them describes; they have no magic number."""
+
+    def headers(self, url: str) -> tuple[str, ...]:
+        """Return the URLs under which the header of the data file at `url` may lie."""
+        ...
+
+
 class CallableParser:
     """A parser that is called as VirtualiZarr 2.x calls its parsers: `parser(url, registry)`.
 

@@ -1,0 +1,1 @@
+"""Raw rasters: formats whose header describes plain numbers in a file."""
