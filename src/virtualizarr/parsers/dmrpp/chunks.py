@@ -14,8 +14,9 @@ from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
 from virtualizarr.model import INLINE, ChunkManifest
 from virtualizarr.model.columns import narrowed
 from virtualizarr.parsers.dmrpp.context import Context, read_pieces
-from virtualizarr.parsers.dmrpp.filters import pipeline_of
+from virtualizarr.parsers.dmrpp.filters import codecs_for, pipeline_of
 from virtualizarr.parsers.dmrpp.layout import Pieces, Variable
+from virtualizarr.parsers.dmrpp.order import read_filter_order
 from virtualizarr.source.reading import Reading
 
 MAX_CELLS = 1 << 48  # of a grid; its columns take no memory while all chunks are missing
@@ -50,7 +51,11 @@ def read_placed(context: Context, variable: Variable, size: int) -> Reading[Plac
     nbytes = prod(shape) * size
     if nbytes >= 2**63:
         raise CorruptFileError(f"shape {shape} holds {nbytes} bytes")
-    pipeline = pipeline_of(storage.filters, storage.deflate_levels, size)
+    for pieces in (storage.chunks, storage.blocks):
+        if pieces is not None:
+            context.check_extents(pieces)
+    filters = yield from read_filter_order(context, storage)
+    pipeline = pipeline_of(filters, storage.deflate_levels, size)
     chunk_shape = storage.chunk_shape if storage.chunk_shape is not None else shape
     grid = tuple([-(-n // c) if n else 0 for n, c in zip(shape, chunk_shape, strict=True)])
     if prod(grid) > MAX_CELLS:
@@ -63,7 +68,8 @@ def read_placed(context: Context, variable: Variable, size: int) -> Reading[Plac
     first = np.flatnonzero(np.r_[True, np.diff(parts) > 0])
     cell = _cells(pieces, first, shape, chunk_shape, grid)
     offset, length, whole = _joined(pieces, parts, first)
-    codecs = pipeline.codecs_for(pieces.filter_mask[first], length)
+    masks = None if pieces.filter_mask is None else pieces.filter_mask[first]
+    codecs = codecs_for(pipeline, masks, length)
     if not codecs:
         length = _exact(length, prod(chunk_shape) * size, contiguous=storage.chunk_shape is None)
     manifest = _scattered(context, pieces, grid, cell, first, offset, length)
@@ -80,7 +86,8 @@ def _parts(pieces: Pieces) -> Int64s:
     before = np.r_[-1, linked[:-1]]
     if ((linked > 0) & (linked != before + 1)).any():
         raise CorruptFileError("the linked blocks of a chunk do not follow one another")
-    return np.asarray(np.cumsum(linked <= 0), np.int64) - 1
+    number: Int64s = np.cumsum(linked <= 0)
+    return number - 1
 
 
 def _cells(
@@ -101,7 +108,8 @@ def _cells(
         raise CorruptFileError(f"a chunk does not begin at a multiple of {chunk_shape}")
     if (position >= np.array(shape, np.int64)).any():
         raise CorruptFileError(f"a chunk lies outside of the shape {shape}")
-    return np.ravel_multi_index(tuple((position // lengths).T), grid).astype(np.int64)
+    cells: Int64s = np.ravel_multi_index(tuple((position // lengths).T), grid).astype(np.int64)
+    return cells
 
 
 def _joined(

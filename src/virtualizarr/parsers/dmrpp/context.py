@@ -29,6 +29,16 @@ class Context:
         """Return the files that `pieces.href` codes."""
         return tuple(self.locations[href] for href in pieces.hrefs)
 
+    def check_extents(self, pieces: Pieces) -> None:
+        """Raise CorruptFileError if a piece ends after its file, where the file's size is known."""
+        for code, location in enumerate(self.locations_of(pieces)):
+            ends = (pieces.offset + pieces.length)[pieces.href == code]
+            if location.size is not None and len(ends) and int(ends.max()) > location.size:
+                raise CorruptFileError(
+                    f"a chunk ends at byte {int(ends.max())}, the data file {location.url} has"
+                    f" {location.size}"
+                )
+
 
 def read_pieces(
     context: Context, pieces: Pieces, rows: np.ndarray[Any, Any]

@@ -43,13 +43,13 @@ class Pieces:
     `offset` and `length` are in bytes (int64). `position` is the index of a chunk's first element,
     shape `(rows, rank)`; None where the document gives none. `href` codes `hrefs`, of which None
     stands for the data file of the document. `linked` is the number of a part within its chunk, -1
-    for chunks in one part.
+    for chunks in one part. `filter_mask` is None where the document holds none.
     """
 
     offset: npt.NDArray[np.int64]
     length: npt.NDArray[np.int64]
     position: npt.NDArray[np.int64] | None
-    filter_mask: npt.NDArray[np.uint32]
+    filter_mask: npt.NDArray[np.uint32] | None
     href: npt.NDArray[np.int64]
     hrefs: tuple[str | None, ...]
     linked: npt.NDArray[np.int64] | None
@@ -83,11 +83,12 @@ class Storage:
 
     At most one of `compact`, `missingdata`, `specialstructuredata` (base64) and `vlsa` is given; if
     none is, the bytes are those of `chunks`, or of `blocks`. `given` says whether there is any
-    element that tells of bytes.
+    element that tells of bytes; `ordered` whether the filters are in the order of writing.
     """
 
     given: bool = False
     filters: tuple[str, ...] = ()
+    ordered: bool = True
     deflate_levels: tuple[int, ...] = ()
     fill_value: str | None = None
     byte_order: ByteOrder = "LE"

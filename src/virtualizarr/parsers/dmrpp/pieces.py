@@ -34,7 +34,7 @@ def decode_pieces(rows: Sequence[Row], rank: int) -> Pieces:
         offset,
         length,
         None if positions is None else _positions(positions, rank),
-        _masks(masks, len(rows)),
+        None if masks is None else _masks(masks),
         href,
         hrefs,
         None if links is None else _links(links),
@@ -122,9 +122,7 @@ def _positions(texts: Sequence[str | None], rank: int) -> npt.NDArray[np.int64]:
     return table[:, :rank]
 
 
-def _masks(texts: Sequence[str | None] | None, count: int) -> npt.NDArray[np.uint32]:
-    if texts is None:
-        return np.zeros(count, np.uint32)
+def _masks(texts: Sequence[str | None]) -> npt.NDArray[np.uint32]:
     found = naturals([each if each is not None else "0" for each in texts], "fm")
     if len(found) and int(found.max()) > MASK_BITS:
         raise CorruptFileError(f"a filter mask is {int(found.max())}")

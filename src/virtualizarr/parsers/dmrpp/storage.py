@@ -46,6 +46,7 @@ def decode_storage(element: Element, rank: int, versioned: bool) -> Storage:
     return Storage(
         given=bool(kinds) or chunks is not None,
         filters=_filters(given.get("compressionType", ""), versioned),
+        ordered=versioned,
         deflate_levels=_list(given.get("deflateLevel", given.get("deflate_level")), "deflateLevel"),
         fill_value=given.get("fillValue"),
         byte_order=_byte_order(given.get("byteOrder", "LE")),
