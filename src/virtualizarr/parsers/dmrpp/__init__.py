@@ -78,7 +78,7 @@ class DMRPPParser(CallableParser):
         group = _group_at(dataset.root, self.group if self.group is not None else "")
         override = normalize_url(self.data_url) if self.data_url is not None else None
         hrefs = hrefs_of(group)
-        locations = yield from read_locations(url, dataset.href, hrefs, override)
+        locations = yield from read_locations(url, dataset, hrefs, override)
         context = Context(locations, dataset.size)
         return (yield from read_tree(context, group, DimensionNames()))
 

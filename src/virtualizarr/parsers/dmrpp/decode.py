@@ -83,7 +83,8 @@ def decode_document(document: bytes, dropped: Collection[str] = ()) -> Dataset:
     scope = Scope("/", names, versioned="version" in root.attributes)
     _declare(root, scope)
     href = root.attributes.get("href")
-    return Dataset(_group(root, scope), href if href else None, len(document))
+    name = root.attributes.get("name", "")
+    return Dataset(_group(root, scope), href if href else None, name, len(document))
 
 
 def _group(element: Element, scope: Scope) -> Group:

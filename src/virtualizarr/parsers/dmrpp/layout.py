@@ -140,9 +140,11 @@ class Group:
 class Dataset:
     """A DMR++ document: `href` is where it says that its data file lies, None if it does not.
 
-    `size` is the bytes of the document, in proportion to which memory may be taken.
+    `name` is what it calls the data set, mostly the data file's name. `size` is the bytes of the
+    document, in proportion to which memory may be taken.
     """
 
     root: Group
     href: str | None
+    name: str
     size: int

@@ -14,6 +14,7 @@ from collections.abc import Collection, Mapping
 
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError, VirtualizeError
 from virtualizarr.model import Location
+from virtualizarr.parsers.dmrpp.layout import Dataset
 from virtualizarr.source.facts import FileFacts
 from virtualizarr.source.reading import Elsewhere, Reading, Stat
 from virtualizarr.source.urls import child_url, normalize_url
@@ -24,9 +25,9 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
 
 
 def read_locations(
-    url: str, own: str | None, hrefs: Collection[str | None], override: str | None
+    url: str, dataset: Dataset, hrefs: Collection[str | None], override: str | None
 ) -> Reading[Mapping[str | None, Location]]:
-    """Return the data file of every href; None stands for the document's `own`.
+    """Return the data file of every href; None stands for the document's own.
 
     `url` is the canonical URL of the document; `override` is the URL that the caller gives for the
     document's own data file. A round is spent only on paths that may mean two files. Raises
@@ -34,9 +35,13 @@ def read_locations(
     """
     candidates: dict[str | None, list[str]] = {}
     for href in hrefs:
-        named = href if href is not None else own
-        mine = override is not None and (href is None or href == own)
-        candidates[href] = [override] if mine and override is not None else _candidates(url, named)
+        named = href if href is not None else dataset.href
+        if override is not None and named == dataset.href:
+            candidates[href] = [override]
+        elif named is None or PLACEHOLDER.fullmatch(named):
+            candidates[href] = [_sidecar(url, dataset.name)]
+        else:
+            candidates[href] = _candidates(url, named)
     unsure = [each for known in candidates.values() if len(known) > 1 for each in known]
     asked = [*dict.fromkeys(unsure)]
     answers = (yield [Elsewhere(each, _stat()) for each in asked]) if asked else []
@@ -60,9 +65,7 @@ def _stat() -> Reading[FileFacts]:
     return facts  # type: ignore[no-any-return]
 
 
-def _candidates(url: str, href: str | None) -> list[str]:
-    if href is None or PLACEHOLDER.fullmatch(href):
-        return [_sidecar(url)]
+def _candidates(url: str, href: str) -> list[str]:
     if _SCHEME.match(href):
         return [_canonical(href)]
     path = href.partition("?")[0]
@@ -90,12 +93,15 @@ def _canonical(href: str) -> str:
         raise CorruptFileError(f"dmrpp:href cannot be followed: {error.reason}") from error
 
 
-def _sidecar(url: str) -> str:
-    """Return the URL of the file that a document called `<file>.dmrpp` lies beside."""
+def _sidecar(url: str, name: str) -> str:
+    """Return the file that a document lies beside: it is called `<file>.dmrpp`, or tells `name`."""
     path, mark, query = url.partition("?") if url.startswith("http") else (url, "", "")
-    if not path.lower().endswith(SUFFIX):
+    if path.lower().endswith(SUFFIX):
+        return f"{path[: -len(SUFFIX)]}{mark}{query}"
+    last = posixpath.basename(name)
+    if not last:
         raise UnsupportedFeatureError(
             "the document does not name its data file, and is not called <file>.dmrpp; say where"
             " it is with DMRPPParser(data_url=...)"
         )
-    return f"{path[: -len(SUFFIX)]}{mark}{query}"
+    return child_url(path.rpartition("/")[0], last)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from virtualizarr.errors import CorruptFileError
 from virtualizarr.parsers.dmrpp.layout import Pieces
-from virtualizarr.parsers.dmrpp.xml import Row
+from virtualizarr.parsers.dmrpp.xml import Rows
 
 LARGEST = 2**63 - 1
 MASK_BITS = 2**32 - 1
+NO_DIGITS = str.maketrans("", "", "0123456789")
 
 
-def decode_pieces(rows: Sequence[Row], rank: int) -> Pieces:
+def decode_pieces(rows: Rows, rank: int) -> Pieces:
     """Return the columns of `chunk` or `block` elements of a variable with `rank` axes.
 
     Raises CorruptFileError if one lacks its offset or length, if some have a position and others
@@ -44,20 +45,22 @@ def decode_pieces(rows: Sequence[Row], rank: int) -> Pieces:
 class _Columns:
     """The attributes of many elements, one name at a time."""
 
-    def __init__(self, rows: Sequence[Row]) -> None:
+    def __init__(self, rows: Rows) -> None:
         self._rows = rows
-        first = rows[0][::2] if rows else []
-        alike = all(row[::2] == first for row in rows)
-        self._order = [name.rpartition(":")[2] for name in first] if alike else None
+        width = rows.widths[0] if len(rows) else 0
+        self._names = [name.rpartition(":")[2] for name in rows.flat[:width:2]]
+        alike = rows.widths.count(width) == len(rows) and all(
+            rows.flat[at::width].count(rows.flat[at]) == len(rows) for at in range(0, width, 2)
+        )
+        self._width = width if alike else None
 
-    def optional(self, name: str) -> list[str | None] | None:
+    def optional(self, name: str) -> Sequence[str | None] | None:
         """Return the attribute of every element, None for those without; None if all are."""
-        if self._order is not None:
-            if name not in self._order:
+        if self._width is not None:
+            if name not in self._names:
                 return None
-            at = 2 * self._order.index(name) + 1
-            return [row[at] for row in self._rows]
-        found = [_attribute(row, name) for row in self._rows]
+            return self._rows.flat[2 * self._names.index(name) + 1 :: self._width]
+        found = [*_one_by_one(self._rows, name)]
         return found if any(each is not None for each in found) else None
 
     def required(self, name: str) -> list[str]:
@@ -69,11 +72,12 @@ class _Columns:
         return texts
 
 
-def _attribute(row: Row, name: str) -> str | None:
-    for key, value in zip(row[::2], row[1::2], strict=True):
-        if key.rpartition(":")[2] == name:
-            return value
-    return None
+def _one_by_one(rows: Rows, name: str) -> Iterator[str | None]:
+    at = 0
+    for width in rows.widths:
+        pairs = zip(rows.flat[at : at + width : 2], rows.flat[at + 1 : at + width : 2], strict=True)
+        yield next((value for key, value in pairs if key.rpartition(":")[2] == name), None)
+        at += width
 
 
 def naturals(texts: Sequence[str], what: str) -> npt.NDArray[np.int64]:
@@ -105,17 +109,16 @@ def _positions(texts: Sequence[str | None], rank: int) -> npt.NDArray[np.int64]:
     given = [each for each in texts if each is not None]
     if len(given) != len(texts):
         raise CorruptFileError("some chunks have a position, others have none")
-    if not all(each.startswith("[") and each.endswith("]") for each in given):
+    joined = "".join(given)
+    if joined.count("[") != len(given) or " " in joined:
         given = [f"[{','.join(each.strip(' []').replace(',', ' ').split())}]" for each in given]
-    commas = {each.count(",") for each in given}
-    columns = commas.pop() + 1
-    if commas or columns not in (max(rank, 1), rank + 1):
+        joined = "".join(given)
+    columns = given[0].count(",") + 1
+    one = f"[{',' * (columns - 1)}]"
+    if columns not in (max(rank, 1), rank + 1) or joined.translate(NO_DIGITS) != one * len(given):
         raise CorruptFileError(f"a chunk's position does not have {rank} numbers")
-    joined = "".join(given).replace(" ", "")
-    inner = joined[1:-1].replace("][", ",")
-    found = naturals(inner.split(",") if inner else ["0"] * len(given), "chunkPositionInArray")
-    if len(found) != len(given) * columns:
-        raise CorruptFileError("the positions of chunks are malformed")
+    inner = joined[1:-1].replace("][", ",").split(",")
+    found = naturals(inner if any(inner) else ["0"] * len(given), "chunkPositionInArray")
     table = found.reshape(-1, columns)
     if table[:, rank:].any():  # HDF5 counts the bytes of an element as one more axis
         raise CorruptFileError(f"a chunk's position has more than {rank} numbers")

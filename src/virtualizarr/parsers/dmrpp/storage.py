@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import cast, get_args
 
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
 from virtualizarr.parsers.dmrpp.layout import ByteOrder, FixedStrings, Pad, Storage, Text
 from virtualizarr.parsers.dmrpp.pieces import decode_pieces, naturals
-from virtualizarr.parsers.dmrpp.xml import Element, Row
+from virtualizarr.parsers.dmrpp.xml import Element, Row, Rows
 
 CHUNKS, CHUNK, BLOCK = "chunks", "chunk", "block"
 TEXTS = ("compact", "missingdata", "specialstructuredata")
@@ -29,11 +30,11 @@ def decode_storage(element: Element, rank: int, versioned: bool) -> Storage:
                 f"has an element dmrpp:{child.name}, which is not known", at=child.at
             )
     chunks = element.find(CHUNKS)
-    direct = element.rows.get(CHUNK, [])
-    blocks = element.rows.get(BLOCK, [])
-    if chunks is not None:
-        direct = [*direct, *chunks.rows.get(CHUNK, [])]
-        blocks = [*blocks, *chunks.rows.get(BLOCK, [])]
+    direct, blocks = Rows(), Rows()
+    for parent in (element, chunks):
+        if parent is not None:
+            direct.extend(parent.rows.get(CHUNK, Rows()))
+            blocks.extend(parent.rows.get(BLOCK, Rows()))
     found = {name: element.find(name) for name in TEXTS}
     texts = {name: child.text for name, child in found.items() if child is not None}
     vlsa = element.find(VLSA)
@@ -42,7 +43,7 @@ def decode_storage(element: Element, rank: int, versioned: bool) -> Storage:
     kinds += [name for name, rows in ((CHUNK, direct), (BLOCK, blocks)) if rows]
     if len(kinds) > 1:
         raise element.corrupt(f"its bytes are given twice, as {' and as '.join(kinds)}")
-    given: dict[str, str] = chunks.attributes if chunks is not None else {}
+    given: Mapping[str, str] = chunks.attributes if chunks is not None else {}
     return Storage(
         given=bool(kinds) or chunks is not None,
         filters=_filters(given.get("compressionType", ""), versioned),

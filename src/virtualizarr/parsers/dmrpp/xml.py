@@ -7,13 +7,16 @@ of DMR++.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Never
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Never
 from xml.parsers import expat
 
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
 
 MAX_DEPTH = 128
+MAX_ELEMENTS = 1_000_000  # but for rows and values
 ROWS = frozenset({"chunk", "block"})
 VALUES = frozenset({"Value", "v"})
 OTHER_XML = "otherxml"
@@ -22,6 +25,29 @@ type Row = list[str]
 """The attributes of one element, name and value in turn."""
 
 _NO_ROW: Row = []
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class Rows:
+    """Many elements by their attributes alone.
+
+    `flat` holds names and values in turn, `widths` how many of both together each element has:
+    with a list for each element, most of the time would go into collecting garbage.
+    """
+
+    __slots__ = ("flat", "widths")
+
+    def __init__(self) -> None:
+        self.flat: list[str] = []
+        self.widths: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self.widths)
+
+    def extend(self, other: Rows) -> None:
+        """Put the elements of `other` behind these."""
+        self.flat += other.flat
+        self.widths += other.widths
 
 
 @dataclass(slots=True, eq=False)
@@ -34,13 +60,21 @@ class Element:
     """
 
     name: str
-    attributes: dict[str, str]
+    attributes: Mapping[str, str]
     at: int
     extension: bool  # named with a prefix, as the elements of DMR++ are
-    children: list[Element] = field(default_factory=list)
-    rows: dict[str, list[Row]] = field(default_factory=dict)
-    values: list[tuple[Row, str]] = field(default_factory=list)
+    children: Sequence[Element] = ()
+    rows: Mapping[str, Rows] = NOTHING
+    values: Sequence[tuple[Row, str]] = ()
     text: str = ""
+
+    def rows_called(self, name: str) -> Rows:
+        """Return the rows of that name, to be added to."""
+        found = self.rows.get(name)
+        if found is None:
+            found = Rows()
+            self.rows = {**self.rows, name: found}
+        return found
 
     def find(self, name: str) -> Element | None:
         """Return the only child of that name, None if there is none."""
@@ -91,13 +125,17 @@ class _Builder:
         self._root: Element | None = None
         self._names: dict[str, tuple[str, bool]] = {}
         self._text: list[str] = []
-        self._row = _NO_ROW
-        self._rows = 0  # open elements that are kept as rows
+        self._row: Row | None = None
+        self._in_row = False  # within an element that is kept as a row or value
+        self._row_tag = ""  # of such elements in the innermost open element
+        self._row_flat: list[str] = []
+        self._row_widths: list[int] = []
         self._foreign = 0  # open elements within OtherXML
         self._inner: int | None = None  # where the content of OtherXML begins
-        self._encoding = "utf-8"
+        self._encoding = _true_encoding(document)
         self._leaf = True
-        parser = self.parser = expat.ParserCreate()
+        self._elements = 0
+        parser = self.parser = expat.ParserCreate(self._encoding)
         parser.buffer_text = True
         parser.ordered_attributes = True
         parser.XmlDeclHandler = self._declaration
@@ -113,7 +151,7 @@ class _Builder:
 
     def _declaration(self, version: str, encoding: str | None, standalone: int) -> None:
         del version, standalone
-        if encoding is not None:
+        if encoding is not None and self._encoding is None:
             self._encoding = encoding
 
     def _document_type(self, *_: object) -> Never:
@@ -123,6 +161,11 @@ class _Builder:
         )
 
     def _start(self, tag: str, attributes: Row) -> None:
+        if tag == self._row_tag and not self._in_row:
+            self._in_row = True
+            self._row_flat += attributes
+            self._row_widths.append(len(attributes))
+            return
         if self._foreign:
             self._nest()
             return
@@ -132,16 +175,17 @@ class _Builder:
             known = self._names[tag] = (local, bool(colon and prefix))
         name, extension = known
         self._text.clear()
-        if self._stack and not self._rows:
+        if self._stack and not self._in_row:
             if name in ROWS:
-                self._rows = 1
-                self._stack[-1].rows.setdefault(name, []).append(attributes)
+                rows = self._stack[-1].rows_called(name)
+                self._row_tag, self._row_flat, self._row_widths = tag, rows.flat, rows.widths
+                self._start(tag, attributes)
                 return
             if name in VALUES:
-                self._rows = 1
-                self._row = attributes
+                self._in_row = True
+                self._row = attributes if attributes else _NO_ROW
                 return
-        elif self._rows:
+        elif self._in_row:
             raise CorruptFileError(
                 f"element {tag} lies within one that has no content",
                 at=self.parser.CurrentByteIndex,
@@ -152,14 +196,22 @@ class _Builder:
         at = self.parser.CurrentByteIndex
         if len(self._stack) >= MAX_DEPTH:
             raise UnsupportedFeatureError(f"elements more than {MAX_DEPTH} deep", at=at)
-        named = {_local(key): value for key, value in _pairs(attributes)}
+        self._elements += 1
+        if self._elements > MAX_ELEMENTS:
+            raise UnsupportedFeatureError(f"more than {MAX_ELEMENTS:,} elements", at=at)
+        named = {_local(key): value for key, value in _pairs(attributes)} if attributes else NOTHING
         element = Element(name, named, at, extension)
         if self._stack:
-            self._stack[-1].children.append(element)
+            parent = self._stack[-1]
+            if isinstance(parent.children, list):
+                parent.children.append(element)
+            else:
+                parent.children = [element]
         else:
             self._root = element
         self._stack.append(element)
         self._leaf = True
+        self._row_tag = ""
         if name == "Attribute" and named.get("type", "").lower() == OTHER_XML:
             self._foreign, self._inner = 1, None
 
@@ -172,19 +224,25 @@ class _Builder:
             raise UnsupportedFeatureError(f"elements more than {MAX_DEPTH} deep", at=at)
 
     def _end(self, tag: str) -> None:
-        del tag
-        if self._foreign > 1:
-            self._foreign -= 1
-            return
-        if self._rows:
-            self._rows = 0
-            if self._row is not _NO_ROW:
-                self._stack[-1].values.append((self._row, "".join(self._text)))
-                self._row = _NO_ROW
+        if self._in_row:
+            self._in_row = False
+            if tag == self._row_tag:
+                return
+            if self._row is not None:
+                parent, value = self._stack[-1], (self._row, "".join(self._text))
+                if isinstance(parent.values, list):
+                    parent.values.append(value)
+                else:
+                    parent.values = [value]
+                self._row = None
             self._text.clear()
             self._leaf = False
             return
+        if self._foreign > 1:
+            self._foreign -= 1
+            return
         element = self._stack.pop()
+        self._row_tag = ""
         if self._foreign:
             element.text = self._markup()
             self._foreign = 0
@@ -198,7 +256,23 @@ class _Builder:
         if self._inner is None:
             return "".join(self._text).strip()
         markup = self._document[self._inner : self.parser.CurrentByteIndex]
-        return markup.decode(self._encoding, "replace").strip()
+        encoding = self._encoding if self._encoding is not None else "utf-8"
+        return markup.decode(encoding, "replace").strip()
+
+
+def _true_encoding(document: bytes) -> str | None:
+    """Return "utf-8" for a document that is, None where what it declares counts.
+
+    Hyrax's documents declare ISO-8859-1, even when another program has put UTF-8 into them. Text in
+    any other encoding is hardly ever UTF-8 by chance.
+    """
+    if document.isascii():
+        return None
+    try:
+        document.decode()
+    except UnicodeDecodeError:
+        return None
+    return "utf-8"
 
 
 def _pairs(attributes: Row) -> zip[tuple[str, str]]:
