@@ -35,7 +35,7 @@ def location(href: str | None, url: str, more: str = "", parser: DMRPPParser | N
     ("href", "url", "expected"),
     [
         ("OPeNDAP_DMRpp_DATA_ACCESS_URL", "s3://b/d/a.nc.dmrpp", "s3://b/d/a.nc"),
-        ("OPeNDAP_DMRpp_DATA_ACCESS_URL_missing", "s3://b/d/a.nc.dmrpp", "s3://b/d/a.nc"),
+        ("OPeNDAP_DMRpp_SC_DATA_ACCESS_URL", "s3://b/d/a.nc.dmrpp", "s3://b/d/a.nc_mvs.h5"),
         (None, "https://h/d/a.nc.DMRPP?x=1", "https://h/d/a.nc?x=1"),
         (None, "file:///d/a.xml", "file:///d/named.h5"),
         ("a.nc", "s3://b/d/other.xml", "s3://b/d/a.nc"),
@@ -54,6 +54,16 @@ def test_the_data_file(href: str | None, url: str, expected: str) -> None:
 def test_an_href_of_a_chunk_counts_before_the_document_s() -> None:
     assert location("a.nc", "s3://b/d/x.dmrpp", ' href="s3://c/b.nc"') == "s3://c/b.nc"
     assert location("a.nc", "s3://b/d/x.dmrpp", ' href=""') == "s3://b/d/a.nc"
+
+
+@pytest.mark.parametrize("suffix", ["_mvs.h5", ".missing"])
+def test_values_that_hyrax_worked_out_lie_in_a_file_beside(tmp_path: Path, suffix: str) -> None:
+    (tmp_path / f"a.h5{suffix}").write_bytes(VALUES.tobytes())
+    document = tmp_path / "x.dmrpp"
+    body = BODY.format(' href="OPeNDAP_DMRpp_MISSING_DATA_ACCESS_URL"')
+    document.write_text(dmrpp_documents.document(body, href="a.h5"))
+    root = zarr.open_group(virtualizarr.open_store(document), mode="r")
+    np.testing.assert_array_equal(root["v"][...], VALUES)
 
 
 def test_the_caller_may_say_where_the_data_file_is() -> None:

@@ -159,3 +159,20 @@ def test_only_documents_of_dap4_are_recognised() -> None:
         assert not parser.sniff(text.encode(), "file:///a.dmrpp")
     with pytest.raises(VirtualizeError, match="this is XML"):
         plugins.detect(b'<?xml version="1.0"?><a/>', "file:///a.xml")
+
+
+def test_attributes_of_one_name_take_linear_time() -> None:
+    body = '<Attribute name="a" type="String"><Value>b</Value></Attribute>' * 20_000
+    attributes = parse(body).attributes
+    assert len(attributes) == 20_000
+    assert [*attributes][:3] == ["a", "a_2", "a_3"]
+
+
+def test_files_are_not_looked_for_without_end() -> None:
+    rows = "".join(
+        f'<dmrpp:chunk offset="0" nBytes="1" chunkPositionInArray="[{n}]" href="d/{n}"/>'
+        for n in range(2000)
+    )
+    sizes = "<dmrpp:chunkDimensionSizes>1</dmrpp:chunkDimensionSizes>"
+    with pytest.raises(UnsupportedFeatureError, match="looked for"):
+        parse(variable("Byte", 2000, chunks(sizes + rows)))

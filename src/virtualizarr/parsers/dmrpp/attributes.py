@@ -3,7 +3,8 @@
 1. One number is a numpy scalar, several are an array, in the declared type.
 2. One text is `str`, several are a list of `str`.
 3. A container is a mapping; other XML is its markup as text.
-4. What is not of its declared type is shown as the text that the document holds.
+4. Of two of one name, the second has a number behind its name.
+5. What is not of its declared type is shown as the text that the document holds.
 """
 
 from __future__ import annotations
@@ -41,14 +42,15 @@ BOOKKEEPING = frozenset(
 def decode_attributes(parent: Element) -> dict[str, Any]:
     """Return the attributes of an element by name; CorruptFileError for one without a name."""
     found: dict[str, Any] = {}
+    times: dict[str, int] = {}
     for element in parent.children:
         if element.name != "Attribute":
             continue
         name = element.required("name")
-        if name in found:
-            raise parent.corrupt(f"has two attributes {name!r}")
         if name not in BOOKKEEPING:
-            found[name] = _decode(element)
+            times[name] = times.get(name, 0) + 1
+            shown = name if times[name] == 1 else f"{name}_{times[name]}"
+            found[shown] = _decode(element)
     return found
 
 

@@ -21,7 +21,8 @@ class DimensionNames:
 
     phony: Iterator[int] = field(default_factory=count)
     _shared: dict[str, str] = field(default_factory=dict)
-    _phony: list[tuple[int, str]] = field(default_factory=list)
+    _used: dict[str, int] = field(default_factory=dict)
+    _phony: dict[int, list[str]] = field(default_factory=dict)
 
     def below(self) -> DimensionNames:
         """Return the names of another group of the tree."""
@@ -38,17 +39,15 @@ class DimensionNames:
     def _name(self, path: str) -> str:
         known = self._shared.get(path)
         if known is None:
-            base = known = path.rpartition("/")[2]
-            taken, number = set(self._shared.values()), 2
-            while known in taken:
-                known, number = f"{base}_{number}", number + 1
-            self._shared[path] = known
+            base = path.rpartition("/")[2]
+            self._used[base] = number = self._used.get(base, 0) + 1
+            known = self._shared[path] = base if number == 1 else f"{base}_{number}"
         return known
 
     def _phony_name(self, size: int, used: Sequence[str]) -> str:
-        for length, name in self._phony:
-            if length == size and name not in used:
+        known = self._phony.setdefault(size, [])
+        for name in known:
+            if name not in used:
                 return name
-        name = f"phony_dim_{next(self.phony)}"
-        self._phony.append((size, name))
-        return name
+        known.append(f"phony_dim_{next(self.phony)}")
+        return known[-1]

@@ -20,7 +20,14 @@ from virtualizarr.source.reading import Elsewhere, Reading, Stat
 from virtualizarr.source.urls import child_url, normalize_url
 
 SUFFIX = ".dmrpp"
-PLACEHOLDER = re.compile(r"OPeNDAP_DMRpp_(?:DATA_ACCESS_URL|SC_DATA_ACCESS_URL)(?:_.*)?")
+DATA_FILE = "OPeNDAP_DMRpp_DATA_ACCESS_URL"
+MISSING_DATA = frozenset(
+    {"OPeNDAP_DMRpp_MISSING_DATA_ACCESS_URL", "OPeNDAP_DMRpp_SC_DATA_ACCESS_URL"}
+)
+"""Placeholders for the file, beside the data file, of the variables that Hyrax worked out."""
+
+MISSING_DATA_SUFFIXES = ("_mvs.h5", ".missing")
+MAX_LOOKED_FOR = 1000
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
 
 
@@ -33,17 +40,21 @@ def read_locations(
     document's own data file. A round is spent only on paths that may mean two files. Raises
     UnsupportedFeatureError if the document names no file and its name does not tell.
     """
+    own = [override] if override is not None else None
     candidates: dict[str | None, list[str]] = {}
     for href in hrefs:
         named = href if href is not None else dataset.href
-        if override is not None and named == dataset.href:
-            candidates[href] = [override]
-        elif named is None or PLACEHOLDER.fullmatch(named):
-            candidates[href] = [_sidecar(url, dataset.name)]
+        if named is None or named in MISSING_DATA or named in (DATA_FILE, dataset.href):
+            own = own if own is not None else _own_candidates(url, dataset)
+            candidates[href] = _beside(own) if named in MISSING_DATA else own
         else:
             candidates[href] = _candidates(url, named)
     unsure = [each for known in candidates.values() if len(known) > 1 for each in known]
     asked = [*dict.fromkeys(unsure)]
+    if len(asked) > MAX_LOOKED_FOR:
+        raise UnsupportedFeatureError(
+            f"paths that may mean any of {len(asked):,} files; up to {MAX_LOOKED_FOR:,} are looked for"
+        )
     answers = (yield [Elsewhere(each, _stat()) for each in asked]) if asked else []
     there = {
         each: answer
@@ -63,6 +74,18 @@ def _location(candidates: list[str], there: Mapping[str, FileFacts]) -> Location
 def _stat() -> Reading[FileFacts]:
     (facts,) = yield [Stat()]
     return facts  # type: ignore[no-any-return]
+
+
+def _own_candidates(url: str, dataset: Dataset) -> list[str]:
+    if dataset.href is None or dataset.href == DATA_FILE or dataset.href in MISSING_DATA:
+        return [_sidecar(url, dataset.name)]
+    return _candidates(url, dataset.href)
+
+
+def _beside(own: list[str]) -> list[str]:
+    """Return where the variables that Hyrax worked out may lie, given where the data file may."""
+    found = [f"{each}{suffix}" for each in own for suffix in MISSING_DATA_SUFFIXES]
+    return [*found, found[0]]
 
 
 def _candidates(url: str, href: str) -> list[str]:
