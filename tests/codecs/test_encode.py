@@ -68,6 +68,7 @@ CODECS: list[dict[str, Any]] = [
     {"name": "virtualizarr.blosc2", "configuration": {}},
     {"name": "virtualizarr.imagecodecs", "configuration": {"codec": "zlib", "options": {}}},
     {"name": "virtualizarr.nbit", "configuration": {"element": [1, 4, 0, 16, 5]}},
+    {"name": "virtualizarr.inflate", "configuration": {"times": 2}},
     {"name": "virtualizarr.shuffle", "configuration": {"elementsize": 4}},
     {
         "name": "virtualizarr.bitshuffle",

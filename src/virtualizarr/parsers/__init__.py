@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from virtualizarr.parsers.dmrpp import DMRPPParser
     from virtualizarr.parsers.fits import FITSParser
     from virtualizarr.parsers.grib import GRIBParser
     from virtualizarr.parsers.hdf4 import HDF4Parser
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EHdrParser",
     "ENVIParser",
+    "DMRPPParser",
     "FITSParser",
     "GRIBParser",
     "HDF4Parser",
@@ -57,6 +59,7 @@ __all__ = [
 _MODULES = {
     "EHdrParser": "virtualizarr.parsers.raw.ehdr",
     "ENVIParser": "virtualizarr.parsers.raw.envi",
+    "DMRPPParser": "virtualizarr.parsers.dmrpp",
     "FITSParser": "virtualizarr.parsers.fits",
     "GRIBParser": "virtualizarr.parsers.grib",
     "HDF4Parser": "virtualizarr.parsers.hdf4",

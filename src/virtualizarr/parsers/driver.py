@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Protocol
 
+from virtualizarr.errors import SourceNotFoundError
 from virtualizarr.model import Location, ManifestArray, ManifestGroup
 from virtualizarr.model.location import EVIDENCE
 from virtualizarr.source.facts import FileFacts
@@ -73,7 +74,7 @@ def is_within(url: str, root: str) -> bool:
 def parse_with(parser: ReadingParser, url: str, sources: Sources) -> ManifestGroup:
     """Return what `parser` finds at the canonical `url`, stamped with the facts of its files."""
     group = run(parser.parse(url), sources.open(url), sources.opener_from(url))
-    facts = {other: source.facts() for other, source in _read(group, sources)}
+    facts = {other: _facts(source) for other, source in _read(group, sources)}
     return referred(stamped(group, facts), url)
 
 
@@ -85,8 +86,23 @@ async def parse_with_async(parser: ReadingParser, url: str, sources: Sources) ->
         return opener(other)
 
     group = await run_async(parser.parse(url), sources.open(url), opener_async)
-    facts = {other: await source.facts_async() for other, source in _read(group, sources)}
+    facts = {other: await _facts_async(source) for other, source in _read(group, sources)}
     return referred(stamped(group, facts), url)
+
+
+def _facts(source: Source) -> FileFacts:
+    """Return what is known of a file that is referred to; nothing of one that is not there."""
+    try:
+        return source.facts()
+    except SourceNotFoundError:
+        return FileFacts()
+
+
+async def _facts_async(source: AsyncSource) -> FileFacts:
+    try:
+        return await source.facts_async()
+    except SourceNotFoundError:
+        return FileFacts()
 
 
 def referred(group: ManifestGroup, root: str) -> ManifestGroup:
