@@ -18,6 +18,8 @@ from virtualizarr.model import Location, ManifestGroup
 from virtualizarr.parsers.tiff.decode import is_tiff
 from virtualizarr.parsers.tiff.image import Image, image_of
 from virtualizarr.parsers.tiff.imagej import with_hidden_planes
+from virtualizarr.parsers.tiff.old_jpeg import with_old_jpeg
+from virtualizarr.parsers.tiff.quirks import corrected
 from virtualizarr.parsers.tiff.read import read_ifds
 from virtualizarr.parsers.tiff.tree import Builder, Overviews, Pages, refuse_empty
 from virtualizarr.source.reading import Reading
@@ -65,6 +67,7 @@ class TIFFParser:
         """
         _, facts, ifds = yield from read_ifds()
         location = Location(url, facts.size, facts.etag, facts.last_modified)
+        ifds = yield from with_old_jpeg(corrected(ifds), facts)
         images: list[Image] = []
         skipped: list[str] = []
         for ifd in ifds:

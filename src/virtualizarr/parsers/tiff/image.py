@@ -1,8 +1,7 @@
-"""What an IFD says of its image: tags, their defaults, and checks (TIFF 6.0, sections 3 to 22)."""
+"""What an IFD says of its image: size, strips or tiles, and checks (TIFF 6.0, sections 3 to 15)."""
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -13,56 +12,9 @@ import numpy.typing as npt
 from virtualizarr.codecs.tiff import Tiff
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
 from virtualizarr.model.columns import Column
+from virtualizarr.parsers.tiff.encoding import codec_of
 from virtualizarr.parsers.tiff.layout import Ifd, Tag, Values
 
-COMPRESSIONS = {
-    1: "none",
-    2: "ccittrle",
-    3: "ccittfax3",
-    4: "ccittfax4",
-    5: "lzw",
-    7: "jpeg",
-    8: "deflate",
-    22610: "jpegxr",
-    32773: "packbits",
-    32946: "deflate",
-    33003: "jpeg2000",
-    33005: "jpeg2000",
-    33007: "jpeg",
-    34712: "jpeg2000",
-    34887: "lerc",
-    34892: "jpeg",
-    34925: "lzma",
-    34926: "zstd",
-    34927: "webp",
-    34933: "png",
-    34934: "jpegxr",
-    50000: "zstd",
-    50001: "webp",
-    50002: "jpegxl",
-    50013: "deflate",
-    52546: "jpegxl",
-}
-OTHER_COMPRESSIONS = {
-    6: "old-style JPEG",
-    9: "JBIG (T.85)",
-    10: "JBIG (T.43)",
-    32766: "NeXT",
-    32771: "CCITT RLE, word aligned",
-    32809: "ThunderScan",
-    34661: "JBIG",
-    34676: "SGI Log",
-    34677: "SGI Log, 24 bits",
-    34713: "Nikon NEF",
-    65000: "EER",
-    65001: "EER",
-    65002: "EER",
-}
-PICTURES = frozenset({"jpeg", "jpeg2000", "jpegxl", "jpegxr", "lerc", "png", "webp"})
-CCITT = frozenset({"ccittrle", "ccittfax3", "ccittfax4"})
-LERC_ALSO = {0: "lerc", 1: "lerc_deflate", 2: "lerc_zstd"}
-SAMPLE_KINDS = {1: "uint", 2: "int", 3: "float", 4: "uint", 5: "complexint", 6: "complex"}
-YCBCR = 6
 SEPARATE = 2
 REDUCED, MASK = 1, 4
 OLD_REDUCED = 2
@@ -148,7 +100,7 @@ def _image_of(ifd: Ifd) -> Image:
     is_tiled = Tag.TILE_WIDTH in ifd.values
     rows, columns = _chunk_shape(ifd, width, length, is_tiled)
     edge = (length % rows, width % columns)
-    codec = _codec(ifd, (rows, columns, samples // planes), edge, samples)
+    codec = codec_of(ifd, (rows, columns, samples // planes), edge, samples)
     if prod(codec.shape) * codec.stored.dtype.itemsize >= 1 << 31 and codec.compression != "none":
         raise UnsupportedFeatureError(f"compressed chunks of {codec.shape} are too large")
     offsets, counts = _tables(ifd, is_tiled)
@@ -175,85 +127,6 @@ def _chunk_shape(ifd: Ifd, width: int, length: int, is_tiled: bool) -> tuple[int
         return rows, columns
     rows = ifd.number(Tag.ROWS_PER_STRIP, length)
     return (min(rows, length) if rows > 0 else length), width
-
-
-def _codec(ifd: Ifd, shape: tuple[int, int, int], edge: tuple[int, int], samples: int) -> Tiff:
-    number = ifd.number(Tag.COMPRESSION, 1)
-    compression = COMPRESSIONS.get(number)
-    if compression is None:
-        known = OTHER_COMPRESSIONS.get(number)
-        name = f"{known} ({number})" if known is not None else str(number)
-        raise UnsupportedFeatureError(f"TIFF compression {name} is not read here")
-    photometric = ifd.number(Tag.PHOTOMETRIC_INTERPRETATION, -1)
-    is_picture = compression in PICTURES
-    if photometric == YCBCR and not is_picture:
-        _check_not_subsampled(ifd, compression)
-    if compression == "lerc":
-        compression = _lerc(ifd)
-    sample, bits = _sample(ifd, samples)
-    if bits and (is_picture or shape[2] != samples):
-        raise UnsupportedFeatureError(f"samples of {bits} bits with compression {compression!r}")
-    if compression in CCITT and sample != "uint1":
-        raise UnsupportedFeatureError(f"samples of {sample!r} with compression {compression!r}")
-    tables = ifd.values.get(Tag.JPEG_TABLES) if compression == "jpeg" else None
-    return Tiff(
-        shape=shape,
-        sample=sample,
-        edge=edge,
-        compression=compression,
-        endian="big" if ifd.endian == ">" and not is_picture else "little",
-        predictor=1 if is_picture or compression in CCITT else ifd.number(Tag.PREDICTOR, 1),
-        fill_order=2 if ifd.number(Tag.FILL_ORDER, 1) == 2 and not is_picture else 1,
-        band_first=shape[2] > 1,
-        bits=bits,
-        tables=base64.b64encode(tables.tobytes()).decode() if tables is not None else "",
-        photometric=photometric if compression == "jpeg" else -1,
-        options=ifd.number(Tag.T4_OPTIONS, 0) if compression == "ccittfax3" else 0,
-    )
-
-
-def _check_not_subsampled(ifd: Ifd, compression: str) -> None:
-    """Raise UnsupportedFeatureError for YCbCr whose chroma has fewer samples than its luma."""
-    values = ifd.values.get(Tag.YCBCR_SUB_SAMPLING)
-    factors = values.tolist() if values is not None else [2, 2]
-    if factors != [1, 1]:
-        raise UnsupportedFeatureError(
-            f"YCbCr with chroma subsampled by {factors} and compression {compression!r}"
-        )
-
-
-def _lerc(ifd: Ifd) -> str:
-    parameters = ifd.values.get(Tag.LERC_PARAMETERS)
-    also = int(parameters[1]) if parameters is not None and len(parameters) > 1 else 0
-    if also not in LERC_ALSO:
-        raise UnsupportedFeatureError(f"LERC with additional compression {also}")
-    return LERC_ALSO[also]
-
-
-def _sample(ifd: Ifd, samples: int) -> tuple[str, tuple[int, ...]]:
-    """Return the name of how samples are stored, and their bits where they differ."""
-    widths = _of_each(ifd.values.get(Tag.BITS_PER_SAMPLE), samples, 1)
-    formats = _of_each(ifd.values.get(Tag.SAMPLE_FORMAT), samples, 1)
-    if len(formats) > 1:
-        raise UnsupportedFeatureError(f"samples of different formats: {formats}")
-    kind = SAMPLE_KINDS.get(formats[0])
-    if kind is None:
-        raise UnsupportedFeatureError(f"TIFF sample format {formats[0]} is not known")
-    if len(widths) == 1:
-        return f"{kind}{widths[0]}", ()
-    if kind != "uint" or sum(widths) not in (8, 16, 32) or max(widths) > 8:
-        raise UnsupportedFeatureError(f"samples of different widths: {widths} bits")
-    return "uint8", widths
-
-
-def _of_each(values: Values | None, samples: int, default: int) -> tuple[int, ...]:
-    """Return the value for each sample, or one value alone where all are equal."""
-    if values is None or not len(values):
-        return (default,)
-    first = values[:samples]
-    if (first == first[0]).all():
-        return (int(first[0]),)
-    return tuple(int(value) for value in first)
 
 
 def _tables(ifd: Ifd, is_tiled: bool) -> tuple[Values, Values | None]:
