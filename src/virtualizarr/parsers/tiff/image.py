@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -19,6 +19,8 @@ SEPARATE = 2
 REDUCED, MASK = 1, 4
 OLD_REDUCED = 2
 MAX_LENGTH = 1 << 40
+MOST_SLICES = 1 << 17
+MOST_PADDED = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,38 +76,46 @@ class Image:
         return -(-columns * bits // 8)
 
 
-def image_of(ifd: Ifd) -> Image:
-    """Return the image of an IFD.
+def images_of(ifd: Ifd) -> list[Image]:
+    """Return the image of an IFD, or the slices of a volume (ImageDepth).
 
     Raises CorruptFileError for tags that contradict each other or are missing,
     UnsupportedFeatureError, by name, for what is not read; both name the IFD.
     """
     try:
-        return _image_of(ifd)
+        return _images_of(ifd)
     except (CorruptFileError, UnsupportedFeatureError) as error:
         raise error.located(node=f"IFD {ifd.path}", at=ifd.at) from error.__cause__
 
 
-def _image_of(ifd: Ifd) -> Image:
+def _images_of(ifd: Ifd) -> list[Image]:
     width, length = ifd.number(Tag.IMAGE_WIDTH, 0), ifd.number(Tag.IMAGE_LENGTH, 0)
     samples = ifd.number(Tag.SAMPLES_PER_PIXEL, 1)
     if not (0 < width < MAX_LENGTH and 0 < length < MAX_LENGTH and samples > 0):
         raise CorruptFileError(f"an image of {width} x {length} pixels and {samples} samples")
-    for tag in (Tag.IMAGE_DEPTH, Tag.TILE_DEPTH):
-        if ifd.number(tag, 1) != 1:
-            raise UnsupportedFeatureError(f"a volume: tag {int(tag)} is {ifd.number(tag, 1)}")
-    if Tag.UIC2 in ifd.values:
-        raise UnsupportedFeatureError("a MetaMorph stack (STK), whose planes have no IFDs")
+    depth = ifd.number(Tag.IMAGE_DEPTH, 1)
+    if ifd.number(Tag.TILE_DEPTH, 1) != 1:
+        raise UnsupportedFeatureError(f"tiles of {ifd.number(Tag.TILE_DEPTH, 1)} slices")
+    if not 0 < depth < MOST_SLICES:
+        raise CorruptFileError(f"a volume of {depth} slices")
     planes = samples if ifd.number(Tag.PLANAR_CONFIGURATION, 1) == SEPARATE else 1
     is_tiled = Tag.TILE_WIDTH in ifd.values
     rows, columns = _chunk_shape(ifd, width, length, is_tiled)
+    offsets, counts = _tables(ifd, is_tiled)
+    down, across = -(-length // rows), -(-width // columns)
+    one_piece = len(offsets) == 1 == planes * depth and ifd.number(Tag.COMPRESSION, 1) == 1
+    if down > 1 and one_piece and not is_tiled:
+        rows, down, counts = length, 1, None
     edge = (length % rows, width % columns)
     codec = codec_of(ifd, (rows, columns, samples // planes), edge, samples)
     if prod(codec.shape) * codec.stored.dtype.itemsize >= 1 << 31 and codec.compression != "none":
         raise UnsupportedFeatureError(f"compressed chunks of {codec.shape} are too large")
-    offsets, counts = _tables(ifd, is_tiled)
-    grid = -(-length // rows) * -(-width // columns) * planes
-    return Image(
+    grid = down * across * planes * depth
+    if counts is not None and len(counts) < min(len(offsets), grid):
+        counts = None
+    starts = _as_many(offsets, grid, "offsets").astype(np.uint64, copy=False)
+    sizes = None if counts is None else _lengths(_as_many(counts, grid, "byte counts"))
+    whole = Image(
         ifd=ifd,
         width=width,
         length=length,
@@ -113,10 +123,30 @@ def _image_of(ifd: Ifd) -> Image:
         planes=planes,
         is_tiled=is_tiled,
         codec=codec,
-        offsets=_as_many(offsets, grid, "offsets").astype(np.uint64, copy=False),
-        counts=counts if counts is None else _lengths(_as_many(counts, grid, "byte counts")),
+        offsets=starts,
+        counts=sizes,
         subfile=_subfile(ifd),
     )
+    return [whole] if depth == 1 else _slices(whole, depth)
+
+
+def _slices(volume: Image, depth: int) -> list[Image]:
+    """Return the slices of a volume, whose strips or tiles lie slice after slice in each plane."""
+    shape = (volume.planes, depth, -1)
+    offsets = volume.offsets.reshape(shape)
+    counts = None if volume.counts is None else volume.counts.reshape(shape)
+    slices = []
+    for i in range(depth):
+        path = f"{volume.ifd.path}+{i}" if i else volume.ifd.path
+        slices.append(
+            replace(
+                volume,
+                ifd=replace(volume.ifd, path=path),
+                offsets=offsets[:, i].reshape(-1),
+                counts=None if counts is None else counts[:, i].reshape(-1),
+            )
+        )
+    return slices
 
 
 def _chunk_shape(ifd: Ifd, width: int, length: int, is_tiled: bool) -> tuple[int, int]:
@@ -125,7 +155,8 @@ def _chunk_shape(ifd: Ifd, width: int, length: int, is_tiled: bool) -> tuple[int
         if not (0 < rows < MAX_LENGTH and 0 < columns < MAX_LENGTH):
             raise CorruptFileError(f"tiles of {columns} x {rows} pixels")
         return rows, columns
-    rows = ifd.number(Tag.ROWS_PER_STRIP, length)
+    stated = ifd.values.get(Tag.ROWS_PER_STRIP)
+    rows = int(stated[0]) if stated is not None and len(stated) == 1 else length
     return (min(rows, length) if rows > 0 else length), width
 
 
@@ -148,7 +179,14 @@ def _lengths(counts: Values) -> Column:
 
 
 def _as_many(values: Values, expected: int, what: str) -> Values:
-    if values.dtype.kind not in "ui" or len(values) < expected:
+    """Return as many values; where a table is too short, its end is of chunks that are not stored.
+
+    So libtiff reads them. Much too short a table stands for nothing, and would cost memory.
+    """
+    is_whole = values.dtype.kind in "ui" and len(values) > 0
+    if is_whole and len(values) < expected <= MOST_PADDED:
+        values = np.pad(values, (0, expected - len(values)))
+    if not is_whole or len(values) < expected:
         raise CorruptFileError(f"{len(values)} {what} for {expected} strips or tiles")
     if values.dtype.kind == "i" and (values < 0).any():
         raise CorruptFileError(f"negative {what}")

@@ -25,12 +25,11 @@ def corrected(ifds: Sequence[Ifd]) -> list[Ifd]:
         return []
     first = ifds[0]
     software = first.text(Tag.SOFTWARE) or ""
-    description = first.text(Tag.IMAGE_DESCRIPTION) or ""
     if software.startswith(NO_VOLUMES):
         return [_without(ifd, Tag.IMAGE_DEPTH, Tag.TILE_DEPTH) for ifd in ifds]
     if Tag.CZ_LSMINFO in first.values:
         return [_without(ifd, Tag.PREDICTOR) if _is_plain(ifd) else ifd for ifd in ifds]
-    if INDICA in software or description.startswith(INDICA):
+    if software.startswith(INDICA):
         return [_as_floats(ifd) for ifd in ifds]
     return list(ifds)
 
