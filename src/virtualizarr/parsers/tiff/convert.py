@@ -19,7 +19,6 @@ from virtualizarr.model import (
 )
 from virtualizarr.model.dtypes import data_type_of, encode_fill
 from virtualizarr.model.metadata import CodecJson, serializer_of
-from virtualizarr.parsers.tiff.crs import crs_attributes
 from virtualizarr.parsers.tiff.describe import attributes_of, nodata_of
 from virtualizarr.parsers.tiff.georeference import Georeference
 from virtualizarr.parsers.tiff.image import Image
@@ -142,7 +141,7 @@ def coordinates_of(image: Image, reference: Georeference | None, suffix: str) ->
         arrays["band"] = _bands(image.samples)
     if reference is None:
         return arrays
-    mapping, axes = crs_attributes(reference.code, reference.keys)
+    axes = reference.system.axes
     transform = reference.transform
     short = max(image.width, image.length) <= MOST_COORDINATES
     if transform is not None and not reference.is_rotated and short:
@@ -155,7 +154,7 @@ def coordinates_of(image: Image, reference: Georeference | None, suffix: str) ->
             array = centres(name, count, size, start)
             metadata = array.metadata.replace(attributes=axes[axis]) if axis in axes else None
             arrays[name] = array if metadata is None else ManifestArray(metadata, array.manifest)
-    attributes: dict[str, Any] = {**mapping}
+    attributes: dict[str, Any] = {**reference.system.mapping}
     if transform is not None:
         attributes["GeoTransform"] = reference.geo_transform()
     if reference.gcps is not None:
