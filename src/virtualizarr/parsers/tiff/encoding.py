@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -112,7 +113,7 @@ def codec_of(ifd: Ifd, shape: tuple[int, int, int], edge: tuple[int, int], sampl
     tables = ifd.values.get(Tag.JPEG_TABLES) if with_tables else None
     keeps_photometric = with_tables or bool(colours) or compression in LOG
     unpredicted = (is_picture and not colours) or compression in CCITT
-    return Tiff(
+    return _tiff(
         shape=shape,
         sample=sample,
         edge=edge,
@@ -128,6 +129,12 @@ def codec_of(ifd: Ifd, shape: tuple[int, int, int], edge: tuple[int, int], sampl
         event_bits=_event_bits(ifd, number) if compression == "eer" else (),
         **colours,
     )
+
+
+@lru_cache(maxsize=256)
+def _tiff(**fields: Any) -> Tiff:
+    """Return a codec; images that are alike share one."""
+    return Tiff(**fields)
 
 
 def _is_subsampled(ifd: Ifd, compression: str) -> bool:

@@ -18,7 +18,7 @@ USER_DEFINED = 32767
 PIXEL_IS_POINT = 2
 PROJECTED, GEOGRAPHIC, GEOCENTRIC = 1, 2, 3
 WITH_VERTICAL = 1
-"""The minor revision of GeoKeys (GeoTIFF 1.1) from which on GDAL takes vertical systems seriously."""
+"""The minor revision of the keys, that of GeoTIFF 1.1, from which on GDAL shows vertical ones."""
 
 HORIZONTAL = {PROJECTED: PROJECTED_CRS, GEOGRAPHIC: GEODETIC_CRS, GEOCENTRIC: GEODETIC_CRS}
 KEY_NAMES: Mapping[int, str] = {
