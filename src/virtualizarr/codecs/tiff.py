@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass, fields
-from math import prod
+from math import isfinite, prod
 from typing import Any, ClassVar
 
 import numpy as np
@@ -34,7 +34,10 @@ class Tiff(ForeignCodec):
     `edge`: rows and columns of the last chunk of each axis, which may be stored without padding.
     `bits`: of each sample, where samples of a pixel differ (the 5, 6 and 5 of RGB565), else empty.
     `band_first`: decoded chunks hold band after band, not pixel after pixel.
-    `tables`: the JPEGTables tag as base64; `photometric`: the tag, for JPEG; `options`: T4Options.
+    `tables`: as base64, the JPEGTables tag, or the header that an old-style JPEG strip lacks.
+    `photometric`: the tag, for JPEG and what libtiff decodes; `options`: T4Options.
+    `subsampling`, `luma`, `black_white`: the tags YCbCrSubSampling, YCbCrCoefficients and
+    ReferenceBlackWhite, outside of JPEG. `event_bits`: of the skip, x and y of an EER event.
     """
 
     name: ClassVar[str] = "virtualizarr.tiff"
@@ -50,11 +53,22 @@ class Tiff(ForeignCodec):
     tables: str = ""
     photometric: int = -1
     options: int = 0
+    subsampling: tuple[int, ...] = ()
+    luma: tuple[float, ...] = ()
+    black_white: tuple[float, ...] = ()
+    event_bits: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         self.require_words("shape", 1, 1 << 32)
         self.require_words("edge", 0, 1 << 32)
         self.require_words("bits", 1, 32)
+        self.require_words("subsampling", 1, 4)
+        self.require_words("event_bits", 1, 16)
+        known = all(map(_is_finite, (*self.luma, *self.black_white)))
+        self.require(known, f"YCbCr colours of {self.luma} and {self.black_white}")
+        counts = [len(some) for some in (self.subsampling, self.luma, self.black_white)]
+        known = all(n in some for n, some in zip(counts, [(0, 2), (0, 3), (0, 6)], strict=True))
+        self.require(known, f"the numbers of values of YCbCr are {counts}")
         self.require_integers(
             fill_order=(1, 2), photometric=(-1, 65535), options=(0, (1 << 32) - 1)
         )
@@ -160,6 +174,10 @@ class Tiff(ForeignCodec):
                 f"{raw.size} bytes decoded, {self.shape[0]} rows of {row_bytes} bytes are declared"
             )
         return raw[: count * row_bytes], count
+
+
+def _is_finite(number: object) -> bool:
+    return isinstance(number, int | float) and isfinite(number)
 
 
 class TiffCodec(ZarrTwin, of=Tiff):

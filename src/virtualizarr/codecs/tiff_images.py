@@ -15,12 +15,23 @@ import numpy as np
 import numpy.typing as npt
 
 from virtualizarr.codecs.base import ForeignCodec, Octets, octets
+from virtualizarr.codecs.tiff_jpeg import Frame, frame_of
+from virtualizarr.codecs.tiff_libtiff import (
+    BY_LIBTIFF,
+    LOGLUV,
+    SGI_LOG,
+    Chunk,
+    decode_by_libtiff,
+    decode_log_luv,
+)
+from virtualizarr.errors import CorruptFileError
 
-MINISBLACK, RGB, CMYK, YCBCR = 1, 2, 5, 6
+MINISBLACK, RGB, SEPARATED, YCBCR = 1, 2, 5, 6
+JCS_CMYK = 4
 MCU = 64
 """Pictures may be padded to whole blocks; none of the formats has larger ones."""
 
-SOF_MARKERS = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
+LOSSLESS = 0xC3
 SOC = b"\xff\x4f\xff\x51"
 
 
@@ -44,21 +55,21 @@ def check_declared(codec: ForeignCodec, rows: int, columns: int, shape: Shape) -
 def _jpeg(codec: ForeignCodec, data: Octets, shape: Shape, tables: Tables) -> npt.NDArray[Any]:
     """JPEG (Technical Note 2). Colours come out as RGB, CMYK or as they are, not as YCbCr."""
     stream = data.tobytes()
-    rows, columns, precision, kind = _jpeg_frame(codec, stream)
-    check_declared(codec, rows, columns, shape)
-    if precision not in (8, 12) or kind == 0xC3:
+    frame = _jpeg_frame(codec, stream)
+    check_declared(codec, frame.rows, frame.columns, shape)
+    if frame.precision not in (8, 12) or frame.marker == LOSSLESS:
         return np.asarray(codec.imagecodecs("ljpeg_decode", stream))
     colorspace: int | None = None
     wanted: int | None = None
     if shape[2] == 1:
         wanted = MINISBLACK
-    elif tables.photometric == YCBCR:
+    elif tables.photometric == YCBCR and shape[2] == 3:
         wanted = RGB
     elif tables.photometric == RGB and shape[2] == 3:
         colorspace, wanted = (None if stream[6:10] == b"JFIF" else RGB), RGB
-    elif tables.photometric == CMYK:
-        wanted = CMYK
-    declared = (shape[0], shape[1]) if rows == 0 else None
+    elif tables.photometric == SEPARATED and shape[2] == 4:
+        wanted = JCS_CMYK
+    declared = (shape[0], shape[1]) if frame.rows == 0 else None
     return np.asarray(
         codec.imagecodecs(
             "jpeg_decode",
@@ -71,24 +82,14 @@ def _jpeg(codec: ForeignCodec, data: Octets, shape: Shape, tables: Tables) -> np
     )
 
 
-def _jpeg_frame(codec: ForeignCodec, stream: bytes) -> tuple[int, int, int, int]:
-    """Return rows, columns, precision and marker of the frame header (ISO 10918-1, B.2.2)."""
-    at = 2
-    codec.require(stream[:2] == b"\xff\xd8", "no JPEG stream")
-    while at + 4 <= len(stream):
-        codec.require(stream[at] == 0xFF, f"no JPEG marker at byte {at}")
-        marker = stream[at + 1]
-        if marker == 0xFF:
-            at += 1
-            continue
-        if marker in SOF_MARKERS and at + 9 <= len(stream):
-            precision, rows, columns = struct.unpack_from(">BHH", stream, at + 4)
-            return rows, columns, precision, marker
-        if marker == 0x01 or 0xD0 <= marker <= 0xD8:
-            at += 2
-            continue
-        at += 2 + max(int.from_bytes(stream[at + 2 : at + 4], "big"), 2)
-    raise codec.corrupt("the JPEG stream has no frame header")
+def _jpeg_frame(codec: ForeignCodec, stream: bytes) -> Frame:
+    try:
+        frame = frame_of(stream)
+    except CorruptFileError as error:
+        raise codec.corrupt(str(error.reason)) from error
+    if frame is None:
+        raise codec.corrupt("the JPEG stream has no frame header")
+    return frame
 
 
 def _jpeg2k(codec: ForeignCodec, data: Octets, shape: Shape, tables: Tables) -> npt.NDArray[Any]:
@@ -187,7 +188,25 @@ def _lerc_in(compression: str) -> Decoder:
     return decode
 
 
+def _libtiff(codec: ForeignCodec, data: Octets, shape: Shape, tables: Tables) -> npt.NDArray[Any]:
+    del shape
+    chunk: Chunk = codec  # type: ignore[assignment]  # the tiff codec is one
+    is_whole = chunk.stored.dtype.kind in "ui"
+    if chunk.compression == SGI_LOG and chunk.photometric == LOGLUV and is_whole:
+        return decode_log_luv(chunk, data)
+    return decode_by_libtiff(chunk, data, tables.jpeg)
+
+
+def _eer(codec: ForeignCodec, data: Octets, shape: Shape, tables: Tables) -> npt.NDArray[Any]:
+    """Electron events (EER): each adds 1 to its pixel; what lies within a pixel is not shown."""
+    del tables
+    bits: tuple[int, ...] = codec.event_bits  # type: ignore[attr-defined]
+    return np.asarray(codec.imagecodecs("eer_decode", data.tobytes(), shape[:2], *bits))
+
+
 IMAGE_DECODERS: dict[str, Decoder] = {
+    **dict.fromkeys(BY_LIBTIFF, _libtiff),
+    "eer": _eer,
     "jpeg": _jpeg,
     "jpeg2000": _jpeg2k,
     "jpegxl": _into_whole_chunk("jpegxl_decode"),

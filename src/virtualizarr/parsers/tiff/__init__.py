@@ -3,9 +3,8 @@
 Specifications: TIFF revision 6.0 with its supplements and technical notes, BigTIFF, OGC GeoTIFF
 1.1, OME-TIFF. Georeference, nodata, scale and offset are as GDAL and rioxarray show them.
 
-Not read, and refused by name: old-style JPEG, JBIG, NeXT, ThunderScan, SGI Log and EER
-compression, chroma subsampled outside of JPEG, samples of different formats, volumes (ImageDepth),
-MetaMorph stacks. Tags that are not listed in `layout.Tag` are not shown.
+Not read, and refused by name: JBIG, PixarLog, Jetraw and unknown compressions, samples of different
+formats, tiles of several slices. Tags that are not listed in `layout.Tag` are not shown.
 """
 
 from __future__ import annotations
@@ -16,8 +15,10 @@ from typing import Literal
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
 from virtualizarr.model import Location, ManifestGroup
 from virtualizarr.parsers.tiff.decode import is_tiff
-from virtualizarr.parsers.tiff.image import Image, image_of
-from virtualizarr.parsers.tiff.imagej import with_hidden_planes
+from virtualizarr.parsers.tiff.hidden_planes import with_hidden_planes
+from virtualizarr.parsers.tiff.image import Image, images_of
+from virtualizarr.parsers.tiff.old_jpeg import with_old_jpeg
+from virtualizarr.parsers.tiff.quirks import corrected
 from virtualizarr.parsers.tiff.read import read_ifds
 from virtualizarr.parsers.tiff.tree import Builder, Overviews, Pages, refuse_empty
 from virtualizarr.source.reading import Reading
@@ -65,11 +66,12 @@ class TIFFParser:
         """
         _, facts, ifds = yield from read_ifds()
         location = Location(url, facts.size, facts.etag, facts.last_modified)
+        ifds = yield from with_old_jpeg(corrected(ifds), facts)
         images: list[Image] = []
         skipped: list[str] = []
         for ifd in ifds:
             try:
-                images.append(image_of(ifd))
+                images += images_of(ifd)
             except (CorruptFileError, UnsupportedFeatureError) as error:
                 if self.errors == "raise":
                     raise

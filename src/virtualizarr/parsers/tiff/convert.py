@@ -19,7 +19,6 @@ from virtualizarr.model import (
 )
 from virtualizarr.model.dtypes import data_type_of, encode_fill
 from virtualizarr.model.metadata import CodecJson, serializer_of
-from virtualizarr.parsers.tiff.crs import crs_attributes
 from virtualizarr.parsers.tiff.describe import attributes_of, nodata_of
 from virtualizarr.parsers.tiff.georeference import Georeference
 from virtualizarr.parsers.tiff.image import Image
@@ -28,6 +27,9 @@ from virtualizarr.parsers.tiff.storage import Storage, storage_of
 
 MOST_COORDINATES = 1 << 21
 """Coordinates of an image longer or wider than this are left to its transform."""
+
+MOST_SHARED = 1 << 17
+"""Coordinates no longer than this are kept for the next file: 64 times 1 MiB at most."""
 
 type Arrays = dict[str, ManifestArray]
 
@@ -139,17 +141,20 @@ def coordinates_of(image: Image, reference: Georeference | None, suffix: str) ->
         arrays["band"] = _bands(image.samples)
     if reference is None:
         return arrays
-    mapping, axes = crs_attributes(reference.code, reference.keys)
+    axes = reference.system.axes
     transform = reference.transform
     short = max(image.width, image.length) <= MOST_COORDINATES
     if transform is not None and not reference.is_rotated and short:
         a, _, c, _, e, f = transform
-        x = _centres(image.width, a, c)
-        y = _centres(image.length, e, f)
-        x_name, y_name = f"x{suffix}", f"y{suffix}"
-        arrays[x_name] = inline_array(x, (x_name,), axes.get("X", {}))
-        arrays[y_name] = inline_array(y, (y_name,), axes.get("Y", {}))
-    attributes: dict[str, Any] = {**mapping}
+        for name, axis, count, size, start in (
+            (f"x{suffix}", "X", image.width, a, c),
+            (f"y{suffix}", "Y", image.length, e, f),
+        ):
+            centres = _shared_centres if count <= MOST_SHARED else _centres
+            array = centres(name, count, size, start)
+            metadata = array.metadata.replace(attributes=axes[axis]) if axis in axes else None
+            arrays[name] = array if metadata is None else ManifestArray(metadata, array.manifest)
+    attributes: dict[str, Any] = {**reference.system.mapping}
     if transform is not None:
         attributes["GeoTransform"] = reference.geo_transform()
     if reference.gcps is not None:
@@ -160,12 +165,16 @@ def coordinates_of(image: Image, reference: Georeference | None, suffix: str) ->
     return arrays
 
 
-def _centres(count: int, size: float, start: float) -> npt.NDArray[np.float64]:
+def _centres(name: str, count: int, size: float, start: float) -> ManifestArray:
     """Return the centres of `count` pixels of `size`, the first of which begins at `start`."""
     centres = np.arange(count, dtype=np.float64)
     centres *= size
     centres += start + size / 2
-    return centres
+    return inline_array(centres, (name,), {})
+
+
+_shared_centres = lru_cache(maxsize=64)(_centres)
+"""Files of one series lie on one grid: they share the bytes of their coordinates."""
 
 
 def colour_map(image: Image, suffix: str) -> Arrays:

@@ -1,158 +1,240 @@
-"""The coordinate reference system that GeoKeys stand for (OGC GeoTIFF 1.1, annex C), by pyproj."""
+"""The coordinate reference system that GeoKeys stand for (OGC GeoTIFF 1.1, annex C), by pyproj.
+
+It is that of the EPSG code that the keys name, in the unit that they name; without a code it is
+made of the keys. Where it cannot be known for sure there is none: the keys are still shown.
+"""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-USER_DEFINED = 32767
-DEGREE = 9102
-METHODS: Mapping[int, tuple[str, ...]] = {
-    1: ("tmerc", "lat_0", "lon_0", "k_0"),
-    7: ("merc", "lon_0", "k_0"),
-    8: ("lcc", "lat_0", "lon_0", "lat_1", "lat_2"),
-    9: ("lcc", "lat_0", "lon_0", "lat_1=lat_0", "k_0"),
-    10: ("laea", "lat_0", "lon_0"),
-    11: ("aea", "lat_0", "lon_0", "lat_1", "lat_2"),
-    16: ("sterea", "lat_0", "lon_0", "k_0"),
-    17: ("eqc", "lat_0", "lon_0", "lat_ts=lat_1"),
-    24: ("sinu", "lon_0"),
-}
-"""By ProjMethodGeoKey: the method of PROJ and its parameters, `to=from` where names differ."""
+from virtualizarr.parsers.tiff.crs_text import (
+    ANGULAR,
+    GREENWICH,
+    Keys,
+    Unit,
+    code,
+    esri_text,
+    geographic_text,
+    linear_unit,
+    names_of,
+    number,
+    projected_text,
+)
 
-PARAMETERS: Mapping[str, tuple[str, ...]] = {
-    "lat_0": ("ProjNatOriginLatGeoKey", "ProjFalseOriginLatGeoKey", "ProjCenterLatGeoKey"),
-    "lon_0": (
-        *("ProjNatOriginLongGeoKey", "ProjFalseOriginLongGeoKey"),
-        *("ProjCenterLongGeoKey", "ProjStraightVertPoleLongGeoKey"),
-    ),
-    "lat_1": ("ProjStdParallel1GeoKey",),
-    "lat_2": ("ProjStdParallel2GeoKey",),
-    "k_0": ("ProjScaleAtNatOriginGeoKey", "ProjScaleAtCenterGeoKey"),
-    "x_0": (
-        *("ProjFalseEastingGeoKey", "ProjFalseOriginEastingGeoKey", "ProjCenterEastingGeoKey"),
-    ),
-    "y_0": (
-        *("ProjFalseNorthingGeoKey", "ProjFalseOriginNorthingGeoKey", "ProjCenterNorthingGeoKey"),
-    ),
-}
-ABSENT = {"k_0": 1.0}
-LINEAR_UNITS = "ProjLinearUnitsGeoKey"
-UNIT_SIZE = "ProjLinearUnitSizeGeoKey"
 TOLERANCE = 1e-9
-METRES = {9001: 1.0, 9002: 0.3048, 9003: 1200 / 3937}
-UNITS = {9001: "EASTING_NORTHING", 9002: "EASTING_NORTHING_FT", 9003: "EASTING_NORTHING_US_FT"}
+ELLIPSOID_TOLERANCE = 1e-7
+ELLIPSOID_OF_DATUM = 1000
+"""Datum 6xxx is unknown but for its ellipsoid 7xxx, up to the number below."""
 
-type CrsAttributes = tuple[Mapping[str, Any], Mapping[str, Mapping[str, Any]]]
+UNKNOWN_DATUMS = range(6001, 6100)
+PARTS = ("ProjMethodGeoKey", "ProjectionGeoKey")
+WORDS = frozenset({"GTCitationGeoKey", "GeodeticCitationGeoKey", "ProjectedCitationGeoKey"})
+USER_MODEL = 32767
 
 
-def crs_attributes(code: str | None, keys: Mapping[str, Any]) -> CrsAttributes:
-    """Return the CF grid mapping attributes of a CRS, and those of its X and Y axes.
+@dataclass(frozen=True, slots=True)
+class System:
+    """A coordinate reference system: CF attributes of the grid mapping, and of the axes X and Y.
 
-    `code` is its EPSG code; without one it is made of the keys, for the commonest methods. Both are
-    empty where pyproj is not installed, the CRS is not known, or its unit is not that of the keys.
+    `code` is its EPSG code, None if it has none; `wkt` is empty where the system is not known.
     """
-    numbers = tuple((key, value) for key, value in keys.items() if isinstance(value, int | float))
-    units = tuple((key, value) for key, value in numbers if key in (LINEAR_UNITS, UNIT_SIZE))
-    return _crs_attributes(code, units if code is not None else numbers)
+
+    code: str | None
+    mapping: Mapping[str, Any]
+    axes: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def wkt(self) -> str:
+        return str(self.mapping.get("crs_wkt", ""))
+
+
+def system_of(epsg: str | None, keys: Mapping[str, Any]) -> System:
+    """Return the system of an EPSG code such as "EPSG:32631", or of the keys without one.
+
+    Without pyproj there is nothing but the code.
+    """
+    told = {
+        key: value
+        for key, value in keys.items()
+        if isinstance(value, int | float) or (key in WORDS and isinstance(value, str))
+    }
+    return _system_of(epsg, tuple(told.items()))
 
 
 @lru_cache(maxsize=256)
-def _crs_attributes(code: str | None, keys: tuple[tuple[str, int | float], ...]) -> CrsAttributes:
+def _system_of(epsg: str | None, items: tuple[tuple[str, Any], ...]) -> System:
+    keys = dict(items)
+    unknown = System(None, {}, {})
     try:
         pyproj = importlib.import_module("pyproj")
     except ImportError:
-        return {}, {}
+        return System(epsg, {}, {}) if linear_unit(keys) is not None else unknown
     try:
-        crs = pyproj.CRS.from_user_input(code) if code is not None else _projected(dict(keys))
-        if crs is None:
-            return {}, {}
-        if not _in_units(crs, keys):
-            return {}, {}
-        mapping = crs.to_cf()
-        axes = {axis["axis"]: axis for axis in crs.cs_to_cf() if "axis" in axis}
-    except (pyproj.exceptions.ProjError, ValueError, OverflowError):
-        return {}, {}
-    return {**mapping, "spatial_ref": mapping.get("crs_wkt", "")}, axes
+        found = pyproj.CRS.from_user_input(epsg) if epsg is not None else _made(keys)
+        stated = found
+        if found is not None and epsg is not None:
+            found = _in_stated_unit(_on_stated_ellipsoid(found, keys), keys)
+        if found is None:
+            return unknown
+        mapping = found.to_cf()
+        axes = {axis["axis"]: axis for axis in found.cs_to_cf() if "axis" in axis}
+    except (pyproj.exceptions.ProjError, ValueError, OverflowError, KeyError):
+        return unknown
+    kept = epsg if found is stated else None
+    return System(kept, {**mapping, "spatial_ref": mapping.get("crs_wkt", "")}, axes)
 
 
-def _in_units(crs: Any, keys: tuple[tuple[str, int | float], ...]) -> bool:
-    """Say whether the axes of a projected CRS have the linear unit that the keys name."""
-    named = dict(keys)
-    metres = METRES.get(int(named.get(LINEAR_UNITS, 0)), named.get(UNIT_SIZE))
-    if not metres or not crs.is_projected:
-        return True
-    return abs(float(crs.axis_info[0].unit_conversion_factor) / metres - 1) < TOLERANCE
+def _in_stated_unit(crs: Any, keys: Keys) -> Any:
+    """Return a projected CRS in the linear unit that the keys name; None if that is not known.
+
+    Compound systems are not rewritten. The false easting keeps its own unit.
+    """
+    if not crs.is_projected or not {"ProjLinearUnitsGeoKey", *WORDS} & keys.keys():
+        return crs
+    unit = linear_unit(keys)
+    if unit is None:
+        return None
+    factor = float(crs.axis_info[0].unit_conversion_factor)
+    is_imagined = "ProjLinearUnitsGeoKey" not in keys and unit[1] == 1.0
+    if is_imagined or abs(factor / unit[1] - 1) < TOLERANCE:
+        return crs
+    definition = crs.to_json_dict()
+    if definition["type"] != "ProjectedCRS":
+        return None
+    for axis in definition["coordinate_system"]["axis"]:
+        axis["unit"] = {"type": "LinearUnit", "name": unit[0], "conversion_factor": unit[1]}
+    kept = ("$schema", "type", "name", "base_crs", "conversion", "coordinate_system")
+    return type(crs).from_json_dict({key: definition[key] for key in kept if key in definition})
 
 
-def _projected(keys: Mapping[str, int | float]) -> Any:
-    """Return the pyproj CRS of a projection defined by its keys; None where it is not known."""
-    if keys.get(LINEAR_UNITS, 9001) == 9001:
-        keys = {**keys, **_utm(int(keys.get("ProjectionGeoKey", 0)))}
-    method = METHODS.get(int(keys.get("ProjMethodGeoKey", 0)))
-    unit = int(keys.get(LINEAR_UNITS, 9001))
+def _on_stated_ellipsoid(crs: Any, keys: Keys) -> Any:
+    """Return a CRS on the ellipsoid whose axes the keys name, where its code says another.
+
+    GDAL takes the keys for the truth too. Compound systems are not rewritten.
+    """
+    major, flattening = (
+        number(keys, "EllipsoidSemiMajorAxis"),
+        number(keys, "EllipsoidInvFlattening"),
+    )
+    known = crs.ellipsoid
+    if major is None or flattening is None or known is None or major <= 0:
+        return crs
+    stated = (major, flattening)
+    usual = (float(known.semi_major_metre), float(known.inverse_flattening))
+    if all(abs(a - b) <= ELLIPSOID_TOLERANCE * abs(b) for a, b in zip(stated, usual, strict=True)):
+        return crs
+    definition = crs.to_json_dict()
+    base = definition.get("base_crs", definition)
+    datum = base.pop("datum_ensemble", base.get("datum"))
+    if definition["type"] not in ("ProjectedCRS", "GeographicCRS") or datum is None:
+        return crs
+    base["datum"] = {
+        "type": "GeodeticReferenceFrame",
+        "name": datum["name"].removesuffix(" ensemble"),
+        "ellipsoid": {
+            "name": str(known.name),
+            "semi_major_axis": major,
+            "inverse_flattening": flattening,
+        },
+        **{key: datum[key] for key in ("prime_meridian",) if key in datum},
+    }
+    for one in (base, definition):
+        one.pop("id", None)
+    return type(crs).from_json_dict(definition)
+
+
+def _made(keys: Keys) -> Any:
+    """Return the CRS that keys without a code define; None where they do not."""
+    pyproj = importlib.import_module("pyproj")
+    text = esri_text(keys)
+    if text is not None:
+        return pyproj.CRS.from_wkt(text)
+    model = keys.get("GTModelTypeGeoKey")
     base = _geographic(keys)
-    if keys.get("ProjectedCRSGeoKey") != USER_DEFINED or method is None or base is None:
+    if base is None:
         return None
-    if unit not in METRES:
+    if model == 2 and not any(part in keys for part in PARTS):
+        return base
+    if model not in (1, None, USER_MODEL):
         return None
-    words = [f"+proj={method[0]}"]
-    for parameter in (*method[1:], "x_0", "y_0"):
-        name, _, source = parameter.partition("=")
-        value = _value(keys, source if source else name)
-        factor = METRES[unit] if name in ("x_0", "y_0") else 1.0
-        words.append(f"+{name}={value * factor!r}")
+    projection = code(keys, "Projection")
+    if projection is not None:
+        return _by_conversion(keys, base, projection)
+    text = projected_text(keys, base.to_wkt("WKT1_GDAL"))
+    return None if text is None else pyproj.CRS.from_wkt(text)
+
+
+def _by_conversion(keys: Keys, base: Any, projection: int) -> Any:
+    """Return the CRS of a conversion that has an EPSG code of its own, as zones of UTM have."""
     crs = importlib.import_module("pyproj.crs")
-    systems = importlib.import_module("pyproj.crs.coordinate_system")
-    axis = getattr(systems.Cartesian2DCSAxis, UNITS[unit])
-    return crs.ProjectedCRS(
-        crs.CoordinateOperation.from_string(" ".join(words)),
-        geodetic_crs=base,
-        cartesian_cs=systems.Cartesian2DCS(axis),
+    unit = linear_unit(keys)
+    if unit is None:
+        return None
+    axes = [
+        {
+            "name": name,
+            "abbreviation": short,
+            "direction": direction,
+            "unit": {"type": "LinearUnit", "name": unit[0], "conversion_factor": unit[1]},
+        }
+        for name, short, direction in (("Easting", "E", "east"), ("Northing", "N", "north"))
+    ]
+    citation = str(keys.get("GTCitationGeoKey", "unknown"))
+    return crs.CRS.from_json_dict(
+        {
+            "type": "ProjectedCRS",
+            "name": names_of(keys).get("PCS Name", citation),
+            "base_crs": base.to_json_dict(),
+            "conversion": crs.CoordinateOperation.from_epsg(projection).to_json_dict(),
+            "coordinate_system": {"subtype": "Cartesian", "axis": axes},
+        }
     )
 
 
-def _utm(projection: int) -> dict[str, int | float]:
-    """Return the keys that a ProjectionGeoKey for a zone of UTM, 160zz north or 161zz south, means.
-
-    Empty for any other projection, and for zones in other units than metres.
-    """
-    half, zone = divmod(projection, 100)
-    if half not in (160, 161) or not 1 <= zone <= 60:
-        return {}
-    return {
-        "ProjMethodGeoKey": 1,
-        "ProjNatOriginLatGeoKey": 0.0,
-        "ProjNatOriginLongGeoKey": 6.0 * zone - 183,
-        "ProjScaleAtNatOriginGeoKey": 0.9996,
-        "ProjFalseEastingGeoKey": 500_000.0,
-        "ProjFalseNorthingGeoKey": 1e7 if half == 161 else 0.0,
-    }
-
-
-def _value(keys: Mapping[str, int | float], parameter: str) -> float:
-    for name in PARAMETERS[parameter]:
-        if name in keys:
-            return float(keys[name])
-    return ABSENT.get(parameter, 0.0)
-
-
-def _geographic(keys: Mapping[str, int | float]) -> Any:
-    """Return the CRS that is projected: by its code, or by the axes of its ellipsoid, Greenwich."""
+def _geographic(keys: Keys) -> Any:
+    """Return the geographic CRS of the keys: by its code, or by its datum, ellipsoid and unit."""
     crs = importlib.import_module("pyproj.crs")
-    code = int(keys.get("GeodeticCRSGeoKey", USER_DEFINED))
-    if code != USER_DEFINED:
-        return crs.GeographicCRS.from_epsg(code)
-    axis = keys.get("EllipsoidSemiMajorAxisGeoKey")
-    in_degrees = keys.get("GeogAngularUnitsGeoKey", DEGREE) == DEGREE
-    if axis is None or not in_degrees or keys.get("PrimeMeridianLongitudeGeoKey", 0) != 0:
+    epsg = code(keys, "GeodeticCRS")
+    if epsg is not None:
+        return _on_stated_ellipsoid(crs.CRS.from_epsg(epsg), keys)
+    ellipsoid, meridian = _ellipsoid(keys, crs), _meridian(keys, crs)
+    if ellipsoid is None or meridian is None:
         return None
-    if "EllipsoidInvFlatteningGeoKey" in keys:
-        shape = f"+rf={float(keys['EllipsoidInvFlatteningGeoKey'])!r}"
-    elif "EllipsoidSemiMinorAxisGeoKey" in keys:
-        shape = f"+b={float(keys['EllipsoidSemiMinorAxisGeoKey'])!r}"
-    else:
+    stated = code(keys, "GeodeticDatum")
+    is_named = stated is not None and stated not in UNKNOWN_DATUMS
+    datum = str(crs.Datum.from_epsg(stated).name) if is_named else None
+    text = geographic_text(keys, ellipsoid, meridian, datum)
+    return None if text is None else crs.CRS.from_wkt(text)
+
+
+def _ellipsoid(keys: Keys, crs: Any) -> Unit | None:
+    """Return name and semi-major axis of the ellipsoid that the keys give axes of."""
+    major = number(keys, "EllipsoidSemiMajorAxis")
+    stated, datum = code(keys, "Ellipsoid"), code(keys, "GeodeticDatum")
+    if stated is None and datum in UNKNOWN_DATUMS and datum is not None:
+        stated = datum + ELLIPSOID_OF_DATUM
+    if major is None or major <= 0:
         return None
-    return crs.CRS.from_string(f"+proj=longlat +a={float(axis)!r} {shape} +no_defs +type=crs")
+    if stated is not None:
+        return str(crs.Ellipsoid.from_epsg(stated).name), major
+    return names_of(keys).get("Ellipsoid", "unknown"), major
+
+
+def _meridian(keys: Keys, crs: Any) -> Unit | None:
+    """Return name and longitude in degrees of the prime meridian; None if it is not known."""
+    stated = code(keys, "PrimeMeridian")
+    longitude = number(keys, "PrimeMeridianLongitude")
+    if stated is None or stated == GREENWICH:
+        if longitude not in (None, 0.0):
+            name = names_of(keys).get("Primem", "unknown")
+            in_degrees = keys.get("GeogAngularUnitsGeoKey", 9102) == 9102
+            return (name, float(longitude)) if in_degrees and longitude is not None else None
+        return names_of(keys).get("Primem", "Greenwich"), 0.0
+    known = crs.PrimeMeridian.from_epsg(stated)
+    factor = float(known.unit_conversion_factor) / ANGULAR[9102][1]
+    return str(known.name), float(known.longitude) * factor

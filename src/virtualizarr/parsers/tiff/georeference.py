@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from virtualizarr.parsers.tiff.crs import System, system_of
 from virtualizarr.parsers.tiff.layout import Ifd, Tag
 
 MODEL_TYPE, RASTER_TYPE = 1024, 1025
@@ -16,6 +17,9 @@ GEODETIC_CRS, PROJECTED_CRS, VERTICAL_CRS = 2048, 3072, 4096
 USER_DEFINED = 32767
 PIXEL_IS_POINT = 2
 PROJECTED, GEOGRAPHIC, GEOCENTRIC = 1, 2, 3
+WITH_VERTICAL = 1
+"""The minor revision of the keys, that of GeoTIFF 1.1, from which on GDAL shows vertical ones."""
+
 HORIZONTAL = {PROJECTED: PROJECTED_CRS, GEOGRAPHIC: GEODETIC_CRS, GEOCENTRIC: GEODETIC_CRS}
 KEY_NAMES: Mapping[int, str] = {
     1024: "GTModelTypeGeoKey",
@@ -59,6 +63,7 @@ KEY_NAMES: Mapping[int, str] = {
     3093: "ProjScaleAtCenterGeoKey",
     3094: "ProjAzimuthAngleGeoKey",
     3095: "ProjStraightVertPoleLongGeoKey",
+    3096: "ProjRectifiedGridAngleGeoKey",
     4096: "VerticalGeoKey",
     4097: "VerticalCitationGeoKey",
     4098: "VerticalDatumGeoKey",
@@ -73,12 +78,13 @@ class Georeference:
     """`transform` is a, b, c, d, e, f: x = a * column + b * row + c, y = d * column + e * row + f.
 
     Columns and rows count from the outer corner of the first pixel. `gcps` are the ground control
-    points of an image that has no transform, as GeoJSON text. `keys` are the GeoKeys by name.
+    points of an image that has no transform, as GeoJSON text. `keys` are the GeoKeys by name,
+    `system` the coordinate reference system that they stand for.
     """
 
     transform: Affine | None
     keys: Mapping[str, Any]
-    code: str | None
+    system: System
     gcps: str | None
     is_point: bool
 
@@ -92,7 +98,7 @@ class Georeference:
             return self
         a, b, c, d, e, f = self.transform
         larger = (a * columns, b * rows, c, d * columns, e * rows, f)
-        return Georeference(larger, self.keys, self.code, self.gcps, self.is_point)
+        return Georeference(larger, self.keys, self.system, self.gcps, self.is_point)
 
     def geo_transform(self) -> str | None:
         """Return the transform as GDAL writes it: c a b f d e."""
@@ -105,12 +111,13 @@ class Georeference:
 def georeference_of(ifd: Ifd) -> Georeference | None:
     """Return the georeference that an IFD has; None where it has none."""
     keys, code = geo_keys(ifd)
+    system = system_of(code, keys)
     is_point = keys.get(KEY_NAMES[RASTER_TYPE]) == PIXEL_IS_POINT
     transform = _transform(ifd, is_point)
     gcps = _gcps(ifd) if transform is None else None
     if transform is None and gcps is None and not keys:
         return None
-    return Georeference(transform, keys, code, gcps, is_point)
+    return Georeference(transform, keys, system, gcps, is_point)
 
 
 def _doubles(ifd: Ifd, tag: Tag) -> list[float]:
@@ -181,17 +188,19 @@ def geo_keys(ifd: Ifd) -> tuple[dict[str, Any], str | None]:
         if found not in (None, [], ""):
             numbers.setdefault(key, found)
     names = {KEY_NAMES.get(key, f"GeoKey{key}"): value for key, value in numbers.items()}
-    return names, _epsg(numbers)
+    return names, _epsg(numbers, has_vertical=int(directory[2]) >= WITH_VERTICAL)
 
 
-def _epsg(keys: Mapping[int, Any]) -> str | None:
+def _epsg(keys: Mapping[int, Any], *, has_vertical: bool) -> str | None:
     model: Any = keys.get(MODEL_TYPE)
+    if model == USER_DEFINED:
+        return None
     if model not in HORIZONTAL:
         model = PROJECTED if PROJECTED_CRS in keys else GEOGRAPHIC
     code = keys.get(HORIZONTAL[model])
     if not isinstance(code, int) or not 1023 < code < USER_DEFINED:
         return None
     vertical = keys.get(VERTICAL_CRS)
-    if isinstance(vertical, int) and 1023 < vertical < USER_DEFINED:
+    if has_vertical and isinstance(vertical, int) and 1023 < vertical < USER_DEFINED:
         return f"EPSG:{code}+{vertical}"
     return f"EPSG:{code}"

@@ -50,9 +50,10 @@ def level_attributes(
         return {}
     attributes: dict[str, Any] = {}
     conventions: list[dict[str, str]] = []
-    if reference.code is not None:
+    projection = _projection(reference)
+    if projection:
         conventions.append(PROJ)
-        attributes["proj:code"] = reference.code
+        attributes |= projection
     if reference.transform is not None:
         conventions.append(SPATIAL)
         attributes["spatial:dimensions"] = list(dims)
@@ -62,6 +63,13 @@ def level_attributes(
         attributes["spatial:registration"] = "pixel"
         attributes["spatial:bbox"] = _bbox(image, reference.transform)
     return {"zarr_conventions": conventions, **attributes} if conventions else {}
+
+
+def _projection(reference: Georeference) -> dict[str, Any]:
+    """Return the attribute that names the CRS: by its code, else by its WKT; empty without one."""
+    if reference.system.code is not None:
+        return {"proj:code": reference.system.code}
+    return {"proj:wkt2": reference.system.wkt} if reference.system.wkt else {}
 
 
 def _bbox(image: Image, transform: tuple[float, ...]) -> list[float]:
@@ -92,7 +100,8 @@ def tree_attributes(
         "zarr_conventions": [MULTISCALES],
         "multiscales": {"layout": layout},
     }
-    if reference is not None and reference.code is not None:
+    projection = {} if reference is None else _projection(reference)
+    if projection:
         attributes["zarr_conventions"].append(PROJ)
-        attributes["proj:code"] = reference.code
+        attributes |= projection
     return attributes

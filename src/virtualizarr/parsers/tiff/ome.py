@@ -1,93 +1,147 @@
-"""OME-TIFF: which plane of which channel, depth and time each page is (OME model 2016-06)."""
+"""OME-TIFF: which plane of which channel, depth and time each IFD is (OME model 2016-06)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 from xml.etree import ElementTree
 
 import numpy as np
+import numpy.typing as npt
 
-from virtualizarr.parsers.tiff.imagej import axes_of
+SIZES = {"Z": "SizeZ", "C": "SizeC", "T": "SizeT"}
+MOST_PLANES = 1 << 24
 
-SIZES = ("SizeX", "SizeY", "SizeZ", "SizeC", "SizeT")
+type Element = ElementTree.Element
 
 
 @dataclass(frozen=True, slots=True)
 class Planes:
-    """`dims` and `shape` of the axes before y and x; `pages` has the page of each cell, C order."""
+    """`dims` and `shape` of the axes before y and x; `pages` has the IFD of each cell, C order."""
 
     dims: tuple[str, ...]
     shape: tuple[int, ...]
     pages: tuple[int, ...]
 
 
-def planes_of(
-    description: str | None, width: int, length: int, samples: int, pages: int
-) -> Planes | None:
-    """Return how the pages of a file make up the axes t, c and z.
+@dataclass(frozen=True, slots=True)
+class OmeImage:
+    """An Image element: its name, the size of its planes, and the planes that lie in this file."""
 
-    None where the description is no OME-XML of one image whose planes are just these pages, nor one
-    of ImageJ.
+    name: str
+    width: int
+    length: int
+    samples: int
+    planes: Planes
+
+
+def ome_images(description: str | None, file_name: str, count: int) -> list[OmeImage]:
+    """Return the images of OME-XML whose planes lie in a file of `count` IFDs.
+
+    A plane lies in the file whose name, or UUID, is given with it; without either in this one.
+    Empty where the text is no OME-XML, or contradicts itself or the file.
     """
-    stack = axes_of(description, pages)
-    if stack is not None:
-        return Planes(*stack, tuple(range(pages)))
-    pixels = _pixels(description)
-    if pixels is None:
-        return None
-    try:
-        x, y, z, c, t = (int(pixels.get(name, "")) for name in SIZES)
-    except ValueError:
-        return None
-    order = pixels.get("DimensionOrder", "")
-    channels, rest = divmod(c, samples)
-    if (x, y, rest) != (width, length, 0) or sorted(order) != sorted("XYZCT"):
-        return None
-    lengths = {"Z": z, "C": channels, "T": t}
-    axes = order[:1:-1]
-    shape = tuple(lengths[axis] for axis in axes)
-    if min(shape) < 1 or z * channels * t != pages:
-        return None
-    found = _page_of_each(pixels, axes, shape, pages)
-    if found is None:
-        return None
-    return Planes(tuple(axis.lower() for axis in axes), shape, found)
+    root = _root(description)
+    if root is None:
+        return []
+    found: list[OmeImage] = []
+    for image in root.findall("{*}Image"):
+        pixels = image.find("{*}Pixels")
+        if pixels is None:
+            continue
+        one = _image(root, image.get("Name", ""), pixels, file_name, count)
+        if one is None:
+            return []
+        if one.planes.pages:
+            found.append(one)
+    used = [page for image in found for page in image.planes.pages]
+    return found if len(used) == len(set(used)) else []
 
 
-def _pixels(description: str | None) -> ElementTree.Element | None:
+def _root(description: str | None) -> Element | None:
     if description is None or "<OME" not in description or "<!DOCTYPE" in description:
         return None
     if "<!ENTITY" in description:
         return None
     try:
-        root = ElementTree.fromstring(description.strip().encode())
+        return ElementTree.fromstring(description.strip().encode())
     except (ElementTree.ParseError, ValueError, LookupError):
         return None
-    found = root.findall("{*}Image/{*}Pixels")
-    return found[0] if len(found) == 1 else None
 
 
-def _page_of_each(
-    pixels: ElementTree.Element, axes: str, shape: tuple[int, ...], pages: int
-) -> tuple[int, ...] | None:
-    """Return the page of each plane by the TiffData elements; without any, in order."""
-    entries = pixels.findall("{*}TiffData")
-    page = np.full(pages, -1, np.int64)
-    if len({uuid.get("FileName") for uuid in pixels.findall("{*}TiffData/{*}UUID")}) > 1:
+def _image(
+    root: Element, name: str, pixels: Element, file_name: str, count: int
+) -> OmeImage | None:
+    order = pixels.get("DimensionOrder", "")
+    channel = pixels.find("{*}Channel")
+    try:
+        width, length = int(pixels.get("SizeX", "")), int(pixels.get("SizeY", ""))
+        sizes = {axis: int(pixels.get(size, "")) for axis, size in SIZES.items()}
+        samples = int(channel.get("SamplesPerPixel", "1")) if channel is not None else 1
+    except ValueError:
         return None
-    for entry in entries if entries else [ElementTree.Element("TiffData")]:
+    if sorted(order) != sorted("XYZCT") or samples < 1 or sizes["C"] % samples:
+        return None
+    sizes["C"] //= samples
+    axes = order[:1:-1]
+    shape = tuple(sizes[axis] for axis in axes)
+    if min(shape) < 1 or prod(shape) > MOST_PLANES:
+        return None
+    rows = list(_rows(root, pixels, axes, shape, file_name, count))
+    if any(row is None for row in rows):
+        return None
+    cells = np.array([cell for row in rows if row is not None for cell in row[0]], np.int64)
+    pages = np.array([page for row in rows if row is not None for page in row[1]], np.int64)
+    planes = _planes(tuple(axis.lower() for axis in axes), shape, cells, pages)
+    return None if planes is None else OmeImage(name, width, length, samples, planes)
+
+
+def _rows(
+    root: Element, pixels: Element, axes: str, shape: tuple[int, ...], file_name: str, count: int
+) -> Iterator[tuple[range, range] | None]:
+    """Yield the cells of each TiffData element in this file and their IFDs; None for a bad one."""
+    total = prod(shape)
+    elements = pixels.findall("{*}TiffData")
+    for entry in elements if elements else [ElementTree.Element("TiffData")]:
+        if not _is_here(root, entry, file_name):
+            continue
         try:
             first = int(entry.get("IFD", "0"))
             start = [int(entry.get(f"First{axis}", "0")) for axis in axes]
-            count = int(entry.get("PlaneCount", "1" if "IFD" in entry.attrib else str(pages)))
+            usual = 1 if "IFD" in entry.attrib else total
+            planes = int(entry.get("PlaneCount", str(usual)))
         except ValueError:
-            return None
-        if any(not 0 <= at < n for at, n in zip(start, shape, strict=True)):
-            return None
-        cell = int(np.ravel_multi_index(start, shape))
-        if first < 0 or count < 1 or cell + count > pages:
-            return None
-        page[cell : cell + count] = np.arange(first, first + count)
-    if not np.array_equal(np.sort(page), np.arange(pages)):
+            yield None
+            continue
+        known = all(0 <= at < n for at, n in zip(start, shape, strict=True))
+        cell = int(np.ravel_multi_index(start, shape)) if known else total
+        fits = known and planes > 0 and cell + planes <= total and 0 <= first <= count - planes
+        yield (range(cell, cell + planes), range(first, first + planes)) if fits else None
+
+
+def _is_here(root: Element, entry: Element, file_name: str) -> bool:
+    uuid = entry.find("{*}UUID")
+    if uuid is None:
+        return True
+    own = root.get("UUID")
+    if own is not None and uuid.text is not None:
+        return uuid.text.strip() == own.strip()
+    return uuid.get("FileName", file_name) == file_name
+
+
+def _planes(
+    dims: tuple[str, ...],
+    shape: tuple[int, ...],
+    cells: npt.NDArray[np.int64],
+    pages: npt.NDArray[np.int64],
+) -> Planes | None:
+    """Return the axes that cells in this file make up; None where they fill no whole block."""
+    if not len(cells):
+        return Planes(dims, (0,) * len(dims), ())
+    places = np.unravel_index(cells, shape)
+    lengths = tuple(len(np.unique(place)) for place in places)
+    by_cell = np.argsort(cells)
+    if len(np.unique(cells)) != len(cells) or prod(lengths) != len(cells):
         return None
-    return tuple(page.tolist())
+    return Planes(dims, lengths, tuple(pages[by_cell].tolist()))

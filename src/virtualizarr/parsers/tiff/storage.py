@@ -86,23 +86,27 @@ def _present(image: Image, counts: Column) -> npt.NDArray[np.bool_] | None:
 def _byte_counts(image: Image, size: int | None) -> Column:
     """Return the bytes of each strip or tile; what is not compressed is as long as it must be.
 
-    Raises CorruptFileError where an uncompressed chunk is too short, or compressed ones have no
-    counts.
+    Compressed ones without counts may reach to the next; their decoders know where they end.
+    Raises CorruptFileError where an uncompressed chunk is too short, or the file's size not known.
     """
     if image.codec.compression == "none":
         return _uncompressed_counts(image)
     counts = image.counts
-    if counts is None:
-        if image.offsets.size == 1 and size is not None and int(image.offsets[0]) < size:
-            return np.uint64(size) - image.offsets
+    is_one = image.offsets.size == 1 and image.offsets[0] > 0
+    if counts is not None and not (is_one and counts[0] == 0):
+        return counts
+    if size is None:
         raise CorruptFileError(
             "compressed strips or tiles without byte counts", node=image.node, at=image.ifd.at
         )
-    if image.offsets.size == 1 and image.codec.compression.startswith("ccitt"):
-        offset = int(image.offsets[0])
-        if int(counts[0]) == 0 and size is not None and 0 < offset < size:
-            return np.uint64(size) - image.offsets
-    return counts
+    return _up_to_the_next(image.offsets, size)
+
+
+def _up_to_the_next(offsets: npt.NDArray[np.uint64], size: int) -> npt.NDArray[np.uint64]:
+    """Return the bytes from each offset to the next larger one, or to the end of the file."""
+    ends = np.append(np.unique(offsets), np.uint64(size))
+    nearest = ends[np.searchsorted(ends[:-1], offsets, side="right")]
+    return np.where(offsets < nearest, nearest - offsets, np.uint64(0))
 
 
 def _uncompressed_counts(image: Image) -> npt.NDArray[np.uint64]:

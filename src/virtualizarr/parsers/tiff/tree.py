@@ -1,9 +1,9 @@
-"""The images of a file, sorted into pictures with overviews and masks, and made into groups."""
+"""The pictures of a file, made into groups."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from virtualizarr.errors import UnsupportedFeatureError
@@ -13,40 +13,20 @@ from virtualizarr.parsers.tiff.convert import (
     colour_map,
     coordinates_of,
     mask_array,
-    same_kind,
     stacked,
     variable_attributes,
 )
 from virtualizarr.parsers.tiff.georeference import Georeference, georeference_of
 from virtualizarr.parsers.tiff.geozarr import level_attributes, tree_attributes
 from virtualizarr.parsers.tiff.image import Image
-from virtualizarr.parsers.tiff.layout import Tag
-from virtualizarr.parsers.tiff.ome import planes_of
+from virtualizarr.parsers.tiff.pictures import pictures_of
+from virtualizarr.parsers.tiff.series import PAGE, Series, series_of
 from virtualizarr.parsers.tiff.storage import storage_of
 
 VARIABLE, MASK = "band_data", "mask"
 
 type Overviews = Literal["tree", "levels", "skip"]
 type Pages = Literal["auto", "groups"]
-
-
-@dataclass(frozen=True, slots=True)
-class Level:
-    """An image, and the mask of the same size that belongs to it."""
-
-    image: Image
-    mask: Image | None = None
-
-
-@dataclass(slots=True)
-class Picture:
-    """An image in full resolution, its overviews from large to small, and their masks."""
-
-    levels: list[Level] = field(default_factory=list)
-
-    @property
-    def image(self) -> Image:
-        return self.levels[0].image
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,30 +41,27 @@ class Builder:
     def tree(self, images: Sequence[Image]) -> ManifestGroup:
         """Return the tree of all images of a file, in the order of `read_ifds`.
 
-        One picture is the root. Pictures that are alike are one array with a first axis `page`;
-        others are a group each, named by their IFD.
+        A single series of pictures is the root; several are a group each, named by their first IFD.
         """
         pictures = pictures_of(images)
-        if len(pictures) == 1:
-            return self.picture(pictures)
-        if self.pages == "auto" and _all_alike(pictures):
-            return self.picture(pictures)
-        return ManifestGroup(
-            groups={
-                picture.image.ifd.path.replace("/", "_"): self.picture([picture])
-                for picture in pictures
-            }
-        )
+        if self.pages == "groups":
+            series = [Series((picture,)) for picture in pictures]
+        else:
+            series = series_of(pictures, self.location.url.rpartition("/")[2])
+        if len(series) == 1:
+            return self.picture(series[0])
+        return ManifestGroup(groups={one.path: self.picture(one) for one in series})
 
-    def picture(self, pictures: Sequence[Picture]) -> ManifestGroup:
-        """Return the group of one picture, or of several that are alike as pages of one."""
+    def picture(self, series: Series) -> ManifestGroup:
+        """Return the group of one picture, or of several that are one array."""
+        pictures = series.pictures
         count = len(pictures[0].levels) if self.overviews != "skip" else 1
         reference = georeference_of(pictures[0].image.ifd)
         apart = self.overviews == "levels" and count > 1
         groups: dict[str, ManifestGroup] = {}
         for level in range(count):
             suffix = f"_{level}" if level and not apart else ""
-            groups[str(level)] = self.level(pictures, level, reference, suffix)
+            groups[str(level)] = self.level(series, level, reference, suffix)
         images = [level.image for level in pictures[0].levels[:count]]
         attributes = tree_attributes(images, reference, ["0" if apart else "."])
         if apart:
@@ -94,18 +71,19 @@ class Builder:
 
     def level(
         self,
-        pictures: Sequence[Picture],
+        series: Series,
         level: int,
         reference: Georeference | None,
         suffix: str,
     ) -> ManifestGroup:
         """Return the group of one resolution, without groups below it."""
+        pictures = series.pictures
         whole, image = pictures[0].image, pictures[0].levels[level].image
         mask = pictures[0].levels[level].mask
         if reference is not None and level:
             reference = reference.scaled(whole.width / image.width, whole.length / image.length)
         dims = ("band", f"y{suffix}", f"x{suffix}")
-        arrays: dict[str, ManifestArray] = {VARIABLE: self.array(pictures, level, dims, reference)}
+        arrays: dict[str, ManifestArray] = {VARIABLE: self.array(series, level, dims, reference)}
         if mask is not None:
             arrays[MASK] = mask_array(mask, self.location, self.chunk_bytes, dims[1:])
         arrays |= colour_map(image, suffix)
@@ -116,86 +94,21 @@ class Builder:
 
     def array(
         self,
-        pictures: Sequence[Picture],
+        series: Series,
         level: int,
         dims: tuple[str, str, str],
         reference: Georeference | None,
     ) -> ManifestArray:
-        """Return the array of one resolution of a picture, or of several pictures in a stack."""
-        images = [picture.levels[level].image for picture in pictures]
+        """Return the array of one resolution of a series."""
+        images = [picture.levels[level].image for picture in series.pictures]
         attributes = variable_attributes(images[0], reference)
-        first = pictures[0].image
-        planes = planes_of(
-            first.ifd.text(Tag.IMAGE_DESCRIPTION),
-            first.width,
-            first.length,
-            first.samples,
-            len(images),
-        )
-        if planes is None:
-            if len(images) == 1:
-                storage = storage_of(images[0], self.location, self.chunk_bytes)
-                return array_of(images[0], storage, dims, attributes)
-            return stacked(images, self.location, self.chunk_bytes, ("page", *dims), attributes)
-        ordered = [images[page] for page in planes.pages]
-        array = stacked(ordered, self.location, self.chunk_bytes, ("page", *dims), attributes)
-        return _folded(array, planes.dims, planes.shape)
-
-
-def pictures_of(images: Sequence[Image]) -> list[Picture]:
-    """Sort images: a reduced one belongs to the full one before it, a mask to one of its size."""
-    pictures: list[Picture] = []
-    tops: dict[str, Picture] = {}
-    for image in images:
-        parent = image.ifd.path.rpartition("/")[0]
-        picture = tops.get(parent) if parent else (pictures[-1] if pictures else None)
-        if picture is not None and image.is_mask and _give_mask(picture, image):
-            continue
-        smaller = picture is not None and _is_overview(picture, image, is_sub=bool(parent))
-        if picture is not None and smaller:
-            picture.levels.append(Level(image))
-        else:
-            picture = Picture([Level(image)])
-            pictures.append(picture)
-        tops[image.ifd.path] = picture
-    return pictures
-
-
-def _give_mask(picture: Picture, mask: Image) -> bool:
-    for i, level in enumerate(picture.levels):
-        size = (level.image.width, level.image.length)
-        if level.mask is None and size == (mask.width, mask.length) and mask.samples == 1:
-            picture.levels[i] = Level(level.image, mask)
-            return True
-    return False
-
-
-def _is_overview(picture: Picture, image: Image, *, is_sub: bool) -> bool:
-    whole = picture.image
-    smaller = image.width <= whole.width and image.length <= whole.length
-    same_size = (image.width, image.length) == (whole.width, whole.length)
-    return (
-        (image.is_reduced or is_sub)
-        and not image.is_mask
-        and not whole.is_mask
-        and smaller
-        and not same_size
-        and (image.samples, image.dtype) == (whole.samples, whole.dtype)
-    )
-
-
-def _all_alike(pictures: Sequence[Picture]) -> bool:
-    """Say whether pictures can be pages of one array, on every level."""
-    first = pictures[0]
-    return all(
-        len(picture.levels) == len(first.levels)
-        and all(
-            one.mask is None and other.mask is None and same_kind(one.image, other.image)
-            for one, other in zip(first.levels, picture.levels, strict=True)
-        )
-        and georeference_of(picture.image.ifd) in (None, georeference_of(first.image.ifd))
-        for picture in pictures
-    )
+        if series.name:
+            attributes.setdefault("long_name", series.name)
+        if not series.dims:
+            storage = storage_of(images[0], self.location, self.chunk_bytes)
+            return array_of(images[0], storage, dims, attributes)
+        array = stacked(images, self.location, self.chunk_bytes, (PAGE, *dims), attributes)
+        return array if series.dims == (PAGE,) else _folded(array, series.dims, series.shape)
 
 
 def _folded(array: ManifestArray, dims: tuple[str, ...], shape: tuple[int, ...]) -> ManifestArray:
