@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from virtualizarr.errors import CorruptFileError
 from virtualizarr.parsers.grib.layout import END, Field, GridSection, Inventory
+from virtualizarr.parsers.grib.runs import read_run
 from virtualizarr.parsers.grib.window import Window
 from virtualizarr.source.reading import Reading
 
@@ -17,18 +18,17 @@ DATA_HEAD = 11
 LARGE = 0x800000
 UNIT = 120
 HAS_GRID, HAS_BITMAP = 0x80, 0x40
-AHEAD = 4096
 
 
 def read_message_1(window: Window, start: int, inventory: Inventory) -> Reading[int]:
-    """Add the field of the message at `start`; return where it ends.
+    """Add the field of the message at `start`, and those behind it that are built alike.
+
+    Returns where they end.
 
     Messages of 8 MiB and more do not fit the length of edition 1. As ECMWF writes them, bit 1 of
     the length says that it counts units of 120 octets, and the length of section 4 is then what
     is to be taken off.
     """
-    if start + AHEAD > window.end and (window.size is None or window.size > window.end):
-        yield from window.load(start, AHEAD)
     head = yield from window.take(start, INDICATOR + PRODUCT)
     total = int.from_bytes(head[4:7], "big")
     length = int.from_bytes(head[8:11], "big")
@@ -37,6 +37,7 @@ def read_message_1(window: Window, start: int, inventory: Inventory) -> Reading[
     section_1 = bytes((yield from window.take(start + INDICATOR, length)))
     flags = section_1[7]
     at = start + INDICATOR + length
+    plain = not flags & HAS_BITMAP and not total & LARGE
     grid = GridSection(1, b"", section_1[6])
     if flags & HAS_GRID:
         size = int.from_bytes((yield from window.take(at, 3)), "big")
@@ -66,4 +67,4 @@ def read_message_1(window: Window, start: int, inventory: Inventory) -> Reading[
     inventory.fields.append(
         Field(1, start, start, total, 0, section_1, b"", b"", number, data[3] >> 4, 0)
     )
-    return stop
+    return read_run(window, stop, at - start, inventory) if plain else stop
