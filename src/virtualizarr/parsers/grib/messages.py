@@ -28,7 +28,8 @@ def read_next(window: Window, start: int, inventory: Inventory, skip: bool) -> R
     if found + INDICATOR > window.end:
         yield from window.load(found, INDICATOR)
         if found + INDICATOR > window.end:
-            return _broken(window, found, "the file ends in it", inventory, skip)
+            _break_off(window, found, inventory, skip)
+            return None
     view, at = window.view, found - window.base
     edition = view[at + _EDITION_AT]
     if edition not in EDITIONS:
@@ -57,7 +58,7 @@ def length_told(indicator: bytes) -> int | None:
 
     Of edition 1 long messages tell it to within 120 bytes.
     """
-    edition = indicator[_EDITION_AT]
+    edition = indicator[_EDITION_AT] if len(indicator) == INDICATOR else 0
     if edition == 2:
         length = int.from_bytes(indicator[8:16], "big")
     elif edition == 1:
@@ -78,10 +79,10 @@ def _check_length(window: Window, start: int, total: int) -> None:
         )
 
 
-def _broken(window: Window, start: int, reason: str, inventory: Inventory, skip: bool) -> None:
+def _break_off(window: Window, start: int, inventory: Inventory, skip: bool) -> None:
     """Judge a `GRIB` too near to the end of the file to be read."""
     rest = window.end - start
     if rest <= _EDITION_AT or window.view[start - window.base + _EDITION_AT] in EDITIONS:
         if not skip:
-            raise CorruptFileError(f"a message begins here and {reason}", at=start)
-        inventory.skipped.append(f"message at byte {start}: {reason}")
+            raise CorruptFileError("a message begins here and the file ends in it", at=start)
+        inventory.skipped.append(f"message at byte {start}: the file ends in it")

@@ -59,14 +59,12 @@ def _add(
     last: Field,
     inventory: Inventory,
 ) -> None:
-    width = len(last.section_1)
+    width, size = len(last.section_1), last.length
     sections = rows[:, SECTION_1 : SECTION_1 + width].tobytes()
-    rest = last[last._fields.index("section_2") :]
+    texts = [sections[at : at + width] for at in range(0, len(sections), width)]
+    grid, packing = last.grid, last.packing
+    places = range(start, start + len(rows) * size, size)
     inventory.fields += [
-        Field(1, begin, begin, last.length, 0, sections[at : at + width], *rest)
-        for begin, at in zip(
-            range(start, start + len(rows) * last.length, last.length),
-            range(0, len(sections), width),
-            strict=True,
-        )
+        Field(1, at, at, size, 0, text, b"", b"", grid, packing, 0)
+        for at, text in zip(places, texts, strict=True)
     ]

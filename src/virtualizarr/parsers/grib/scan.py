@@ -7,10 +7,11 @@ read in the round that follows; else `ahead` says how many rounds it takes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from virtualizarr.errors import CorruptFileError
+from virtualizarr.errors import CorruptFileError, VirtualizeError
 from virtualizarr.parsers.grib.ahead import read_ahead, read_ahead_at
 from virtualizarr.parsers.grib.layout import END, GRIB, Inventory
 from virtualizarr.parsers.grib.messages import INDICATOR, length_told, read_next
@@ -21,6 +22,8 @@ from virtualizarr.source.reading import Reading, Stat
 
 HEAD = 1024 * 1024
 WHOLE = 8 * 1024 * 1024
+MOST_JUNK = 256
+"""How much between two messages, such as a bulletin's heading, does not count as a gap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +69,12 @@ def read_inventory(skip: bool = False, plan: Plan = PLAIN) -> Reading[Inventory]
     return inventory
 
 
-def _opened(sidecars: tuple[str, ...]) -> Reading[tuple[Window, list[Any]]]:
+def _opened(sidecars: tuple[str, ...]) -> Reading[tuple[Window, Sequence[Any]]]:
     """Read the head of the file, the rest of a small one, and the sidecars that are named."""
     head, facts, *answers = yield [ByteRange(0, HEAD), Stat(), *ask(sidecars)]
+    for answer in answers:
+        if isinstance(answer, VirtualizeError):
+            raise answer
     size = facts.size
     if size is None and len(head) < HEAD:
         size = len(head)
@@ -78,36 +84,26 @@ def _opened(sidecars: tuple[str, ...]) -> Reading[tuple[Window, list[Any]]]:
 
 
 def _length_ahead(window: Window, start: int) -> int | None:
-    """Return how long the message at `start` is, where its end has not been read; else None.
+    """Return how far it is to the end of the next message, where that has not been read; else None.
 
     Where it is not known the rest of the file is taken for one message.
     """
     assert window.size is not None
     rest = max(1, window.size - start)
-    held = _held(window, start, INDICATOR)
+    held = window.held(start, INDICATOR)
     if held is None:
         return rest if start + INDICATOR <= window.size else None
-    length = length_told(held) if held[:4] == GRIB else None
-    if length is None or length > rest:
+    at = bytes(held[:MOST_JUNK]).find(GRIB)
+    length = length_told(bytes(held[at : at + INDICATOR])) if at >= 0 else None
+    if length is None or at + length > rest:
         return None
-    stop = start + length
-    return length if _held(window, stop - len(END), len(END)) is None else None
-
-
-def _held(window: Window, start: int, count: int) -> bytes | None:
-    """Return `count` bytes from `start` on if they have been read."""
-    base, view = window.base, window.view
-    if start < base or start + count > window.end:
-        found = window.blocks.find(start, count)
-        if found is None:
-            return None
-        base, view = found
-    return bytes(view[start - base : start - base + count])
+    end = start + at + length - len(END)
+    return at + length if window.held(end, len(END)) is None else None
 
 
 def _by_sidecar(
-    window: Window, start: int, lengths: list[int], plan: Plan, answers: list[Any]
-) -> Reading[list[Any]]:
+    window: Window, start: int, lengths: list[int], plan: Plan, answers: Sequence[Any]
+) -> Reading[Sequence[Any]]:
     """Read ahead where a sidecar says that messages begin, if there is one."""
     assert window.size is not None
     del lengths
@@ -120,8 +116,8 @@ def _by_sidecar(
 
 
 def _by_lengths(
-    window: Window, start: int, lengths: list[int], plan: Plan, answers: list[Any]
-) -> Reading[list[Any]]:
+    window: Window, start: int, lengths: list[int], plan: Plan, answers: Sequence[Any]
+) -> Reading[Sequence[Any]]:
     """Read ahead where the lengths of the messages before let them be expected."""
     assert window.size is not None
     yield from read_ahead(start, lengths, window.size, window.blocks, plan.probes)

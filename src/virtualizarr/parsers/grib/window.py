@@ -74,6 +74,16 @@ class Window:
         self.blocks = blocks if blocks is not None else Blocks()
         self.block = block
 
+    def held(self, start: int, count: int) -> memoryview | None:
+        """Return what has been read from `start` on, if it is at least `count` bytes."""
+        base, view = self.base, self.view
+        if start < base or start + count > self.end:
+            found = self.blocks.find(start, count)
+            if found is None:
+                return None
+            base, view = found
+        return view[start - base :]
+
     def load(self, start: int, count: int, ahead: int = STEP) -> Reading[None]:
         """Hold at least `count` bytes from `start` on; fewer where the file ends there."""
         known = self.blocks.find(start, count)
