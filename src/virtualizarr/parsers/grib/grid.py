@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from virtualizarr.errors import UnsupportedFeatureError
+
 I_NEGATIVE, J_POSITIVE, J_CONSECUTIVE, ALTERNATE = 0x80, 0x40, 0x20, 0x10
 """Flags of the scanning mode (code table 3.4; table 8 of edition 1)."""
 
@@ -36,6 +38,11 @@ class Grid:
         return self.columns is not None and self.rows is not None
 
     @property
+    def is_spectral(self) -> bool:
+        """Whether the values are coefficients of spherical harmonics."""
+        return self.kind.endswith("sh")
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """The shape of a field in the order of its values."""
         if self.columns is None or self.rows is None:
@@ -54,3 +61,10 @@ class Grid:
         """A name for the grid among others of a file."""
         size = f"{self.columns}x{self.rows}" if self.is_gridded else str(self.points)
         return f"{self.kind}_{size}"
+
+
+def spectral_grid(kind: str, j: int, k: int, m: int) -> Grid:
+    """Return the "grid" of coefficients up to J, K, M; UnsupportedFeatureError if they differ."""
+    if not j == k == m:
+        raise UnsupportedFeatureError(f"spherical harmonics up to J, K, M = {j}, {k}, {m}")
+    return Grid(kind, (j + 1) * (j + 2), None, None, 0, {"J": j, "K": k, "M": m})

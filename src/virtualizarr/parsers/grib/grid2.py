@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from virtualizarr.codecs.grib.bits import sign_magnitude
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
-from virtualizarr.parsers.grib.grid import Grid
+from virtualizarr.parsers.grib.grid import Grid, spectral_grid
 
 MISSING = 0xFFFFFFFF
 MICRODEGREES = 1_000_000
@@ -27,14 +27,11 @@ SPHEROIDS = {
 """Shapes of the earth (code table 3.2): radius; major and minor semi-axes, in metres."""
 
 REFUSED = {
-    50: "spherical harmonics",
-    51: "rotated spherical harmonics",
-    52: "stretched spherical harmonics",
-    53: "stretched and rotated spherical harmonics",
     61: "bi-Fourier coefficients",
     62: "bi-Fourier coefficients",
     63: "bi-Fourier coefficients",
 }
+SPECTRAL = {50: "sh", 51: "rotated_sh", 52: "stretched_sh", 53: "stretched_rotated_sh"}
 KINDS = {
     0: "regular_ll",
     1: "rotated_ll",
@@ -88,7 +85,7 @@ class Section:
 def grid_2(octets: bytes) -> Grid:
     """Return the grid of section 3.
 
-    Raises UnsupportedFeatureError, by name, for spectral coefficients and unknown templates,
+    Raises UnsupportedFeatureError, by name, for bi-Fourier coefficients,
     CorruptFileError where the points do not fit the rows.
     """
     section = Section(octets)
@@ -98,6 +95,8 @@ def grid_2(octets: bytes) -> Grid:
         raise UnsupportedFeatureError(
             f"{REFUSED[template]} (grid definition template 3.{template})"
         )
+    if template in SPECTRAL:
+        return spectral_grid(SPECTRAL[template], *(section.unsigned(at) for at in (15, 19, 23)))
     if template not in KINDS:
         return Grid(f"template_{template}", points, None, None, 0, {})
     kind = KINDS[template]

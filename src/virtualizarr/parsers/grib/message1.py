@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from virtualizarr.codecs.grib import SECOND_ORDER
 from virtualizarr.errors import CorruptFileError
 from virtualizarr.parsers.grib.layout import END, Field, GridSection, Inventory
+from virtualizarr.parsers.grib.packing import EXTENDED_AT
 from virtualizarr.parsers.grib.runs import read_run
 from virtualizarr.parsers.grib.window import Window
 from virtualizarr.source.reading import Reading
@@ -12,8 +14,8 @@ INDICATOR = 8
 PRODUCT = 28
 """Octets of a product definition section without local extensions."""
 
-DATA_HEAD = 11
-"""Octets of a binary data section before its data."""
+DATA_HEAD, EXTENDED_HEAD = 11, 14
+"""Octets of a binary data section before its data; with its extended flags."""
 
 LARGE = 0x800000
 UNIT = 120
@@ -37,7 +39,6 @@ def read_message_1(window: Window, start: int, inventory: Inventory) -> Reading[
     section_1 = bytes((yield from window.take(start + INDICATOR, length)))
     flags = section_1[7]
     at = start + INDICATOR + length
-    plain = not flags & HAS_BITMAP and not total & LARGE
     grid = GridSection(1, b"", section_1[6])
     if flags & HAS_GRID:
         size = int.from_bytes((yield from window.take(at, 3)), "big")
@@ -51,6 +52,10 @@ def read_message_1(window: Window, start: int, inventory: Inventory) -> Reading[
             raise CorruptFileError(f"section 3 of {size} octets", at=at)
         at += size
     data = yield from window.take(at, DATA_HEAD)
+    packing = data[3] >> 4
+    if packing & SECOND_ORDER:
+        packing |= (yield from window.take(at, EXTENDED_HEAD))[-1] << EXTENDED_AT
+    plain = not (flags & HAS_BITMAP or total & LARGE or packing & SECOND_ORDER)
     size = int.from_bytes(data[:3], "big")
     if total & LARGE and size < UNIT:
         total = (total & ~LARGE) * UNIT - size + len(END)
@@ -65,6 +70,6 @@ def read_message_1(window: Window, start: int, inventory: Inventory) -> Reading[
     number = inventory.grid_number(grid)
     yield from window.check_end(stop)
     inventory.fields.append(
-        Field(1, start, start, total, 0, section_1, b"", b"", number, data[3] >> 4, 0)
+        Field(1, start, start, total, 0, section_1, b"", b"", number, packing, 0)
     )
     return read_run(window, stop, at - start, inventory) if plain else stop
