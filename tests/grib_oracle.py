@@ -61,9 +61,9 @@ def keys_of_many(messages: Sequence[bytes], names: Sequence[str]) -> list[dict[s
     return found
 
 
-def positions_of(data: bytes) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Return latitudes and longitudes of the points in the order of the values, by its iterator."""
-    found: tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]] = _call("positions_of", data)
+def points_of(data: bytes) -> np.ndarray[Any, Any]:
+    """Return a row for each point as ecCodes' iterator has it: latitude, longitude, value."""
+    found: np.ndarray[Any, Any] = _call("points_of", data)
     return found
 
 
@@ -173,21 +173,22 @@ def _serve() -> None:
         eccodes.codes_release(handle)
         return found
 
-    def positions_of(data: bytes) -> Any:
+    def points_of(data: bytes) -> Any:
         handle = eccodes.codes_new_from_message(data)
         iterator = eccodes.codes_grib_iterator_new(handle, 0)
         rows = []
         while point := eccodes.codes_grib_iterator_next(iterator):
-            rows.append(point[:2])
-        table = np.array(rows)
-        return table[:, 0], table[:, 1]
+            rows.append(tuple(point))
+        eccodes.codes_grib_iterator_delete(iterator)
+        eccodes.codes_release(handle)
+        return np.array(rows)
 
     known = {
         "message": make,
         "values_of": values_of,
         "keys_of": keys_of,
         "keys_of_many": lambda messages, names: [keys_of(each, names) for each in messages],
-        "positions_of": positions_of,
+        "points_of": points_of,
     }
     output = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what ecCodes prints must not end up between the answers

@@ -16,8 +16,8 @@ J_CONSECUTIVE = 0x20
 MISSING_1, MISSING_2 = 0xFFFF, 0xFFFFFFFF
 SCANNING_AT = {
     **dict.fromkeys((0, 1, 2, 3, 40, 41, 42, 43), 71),
-    **dict.fromkeys((10, 12), 59),
-    **dict.fromkeys((20, 30, 31), 64),
+    **dict.fromkeys((10, 12, 13), 59),
+    **dict.fromkeys((20, 23, 30, 31, 33), 64),
     **dict.fromkeys((90, 140), 63),
 }
 """Where the scanning mode lies in section 3, by grid definition template."""

@@ -36,7 +36,7 @@ def latitudes_of(grid: Grid) -> Floats:
     if step is None:
         step = _spread(first, last, rows)
     values: Floats = first + (step if grid.scanning & J_POSITIVE else -step) * np.arange(rows)
-    if rows > 1 and abs(values[-1] - last) < step / 2:
+    if rows > 1:
         values[-1] = last
     return values
 

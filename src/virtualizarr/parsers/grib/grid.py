@@ -43,6 +43,11 @@ class Grid:
         return self.kind.endswith("sh")
 
     @property
+    def projection(self) -> str:
+        """The kind of grid, whether or not it is cut into modelling subdomains."""
+        return self.kind.removesuffix("_lam")
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """The shape of a field in the order of its values."""
         if self.columns is None or self.rows is None:
