@@ -61,6 +61,12 @@ def keys_of_many(messages: Sequence[bytes], names: Sequence[str]) -> list[dict[s
     return found
 
 
+def array_of(data: bytes, name: str) -> np.ndarray[Any, Any]:
+    """Return a key of a message that has several values."""
+    found: np.ndarray[Any, Any] = _call("array_of", data, name)
+    return found
+
+
 def points_of(data: bytes) -> np.ndarray[Any, Any]:
     """Return a row for each point as ecCodes' iterator has it: latitude, longitude, value."""
     found: np.ndarray[Any, Any] = _call("points_of", data)
@@ -173,6 +179,12 @@ def _serve() -> None:
         eccodes.codes_release(handle)
         return found
 
+    def array_of(data: bytes, name: str) -> Any:
+        handle = eccodes.codes_new_from_message(data)
+        found = eccodes.codes_get_array(handle, name)
+        eccodes.codes_release(handle)
+        return found
+
     def points_of(data: bytes) -> Any:
         handle = eccodes.codes_new_from_message(data)
         iterator = eccodes.codes_grib_iterator_new(handle, 0)
@@ -188,6 +200,7 @@ def _serve() -> None:
         "values_of": values_of,
         "keys_of": keys_of,
         "keys_of_many": lambda messages, names: [keys_of(each, names) for each in messages],
+        "array_of": array_of,
         "points_of": points_of,
     }
     output = os.fdopen(os.dup(1), "wb")

@@ -17,6 +17,7 @@ import grib_oracle
 import virtualizarr
 from virtualizarr.errors import UnsupportedFeatureError
 from virtualizarr.parsers.grib import GRIBParser
+from virtualizarr.parsers.grib.coordinates import gaussian_latitudes
 from virtualizarr.testing import read_values
 
 pytestmark = pytest.mark.skipif(not grib_oracle.AVAILABLE, reason="ecCodes is not here")
@@ -271,3 +272,30 @@ def test_bi_fourier_coefficients_are_refused_by_name(kind: str, tmp_path: Path) 
     path.write_bytes(grib_oracle.message("GRIB2", None, {"gridType": kind}))
     with pytest.raises(UnsupportedFeatureError, match="bi-Fourier"):
         virtualizarr.parse(str(path))
+
+
+@pytest.mark.parametrize("ends", [(10, 60), (0, 90), (340, 20), (11.25, 22.5), (359, 1)])
+@pytest.mark.parametrize("edition", [1, 2])
+def test_parts_of_reduced_gaussian_grids(
+    edition: int, ends: tuple[float, float], tmp_path: Path
+) -> None:
+    name = f"reduced_gg_pl_32_grib{edition}"
+    rows = slice(20, 31)
+    keys: Keys = {
+        "Nj": 11,
+        "pl": [int(n) for n in grib_oracle.array_of(grib_oracle.message(name), "pl")[rows]],
+        "longitudeOfFirstGridPointInDegrees": ends[0],
+        "longitudeOfLastGridPointInDegrees": ends[1],
+        "latitudeOfFirstGridPointInDegrees": float(gaussian_latitudes(32)[20]),
+        "latitudeOfLastGridPointInDegrees": float(gaussian_latitudes(32)[30]),
+    }
+    size = grib_oracle.keys_of(grib_oracle.message(name, None, keys), ["numberOfPoints"])
+    points = size["numberOfPoints"]
+    if edition == 2:
+        longitudes = [np.arange(n) * 360 / n for n in keys["pl"]]
+        span = (ends[1] - ends[0]) % 360
+        points = sum(int(((each - ends[0]) % 360 <= span + 1e-9).sum()) for each in longitudes)
+    data = numbered(
+        name, points, {**keys, **({"numberOfDataPoints": points} if edition == 2 else {})}
+    )
+    assert apart(places(data, tmp_path), witness(data)) < 2e-3

@@ -100,17 +100,6 @@ def gaussian_latitudes(number: int) -> Floats:
     return found
 
 
-def is_global(grid: Grid) -> bool:
-    """Say whether rows of differing length go once around the globe."""
-    lengths, parameters = grid.row_lengths, grid.parameters
-    if lengths is None or not lengths.size or lengths.max() < 1:
-        return False
-    first = parameters["longitudeOfFirstGridPointInDegrees"]
-    last = parameters["longitudeOfLastGridPointInDegrees"]
-    gap = 360 - (last - first) % 360
-    return bool(abs(first) < 1e-9 and gap < 1.5 * 360 / float(lengths.max()))
-
-
 def latitude_attributes(values: Floats) -> Mapping[str, Any]:
     """Return the attributes of a latitude, which say that it decreases where it does."""
     down = values.size > 1 and values[0] > values[-1]

@@ -20,7 +20,6 @@ from virtualizarr.parsers.grib.coordinates import (
     SEPARABLE,
     Floats,
     gaussian_rows,
-    is_global,
     latitude_attributes,
     latitudes_of,
     longitudes_of,
@@ -30,6 +29,7 @@ from virtualizarr.parsers.grib.grid1 import grid_1
 from virtualizarr.parsers.grib.grid2 import grid_2
 from virtualizarr.parsers.grib.layout import GridSection
 from virtualizarr.parsers.grib.mapping import grid_mapping, view_axes
+from virtualizarr.parsers.grib.reduced import is_global
 
 SPATIAL_REF = "spatial_ref"
 CODEC = "virtualizarr.grib_coordinates"
@@ -132,19 +132,35 @@ def _listed(grid: Grid) -> Geometry:
     known: dict[str, Any] = {"kind": grid.kind, "points": grid.points, "parameters": _numbers(grid)}
     if grid.kind == "healpix" and grid.points == 12 * grid.parameters["Nside"] ** 2:
         description = known
-    elif grid.row_lengths is not None and is_global(grid):
+    elif grid.row_lengths is not None:
         rows = _row_latitudes(grid)
-        first = grid.parameters["longitudeOfFirstGridPointInDegrees"]
         if rows is not None:
             description = {
                 **known,
                 "y": {"values": rows.tolist()},
                 "row_lengths": grid.row_lengths.tolist(),
-                "first_longitude": first,
+                **_row_starts(grid),
             }
     dimensions = ("values",)
     arrays = _positions(grid, dimensions, description) if description is not None else {}
     return Geometry(grid, dimensions, grid.shape, arrays, tuple(arrays), None, _attributes(grid))
+
+
+def _row_starts(grid: Grid) -> Mapping[str, Any]:
+    """Return where rows begin and how far their points are apart, for the codec."""
+    parameters = grid.parameters
+    first = parameters["longitudeOfFirstGridPointInDegrees"]
+    if grid.row_circles is not None and grid.row_firsts is not None:
+        return {
+            "row_circles": grid.row_circles.tolist(),
+            "row_firsts": grid.row_firsts.tolist(),
+            "first_longitude": 0.0,
+        }
+    assert grid.row_lengths is not None
+    if is_global(parameters, grid.row_lengths):
+        return {"first_longitude": first}
+    last = parameters["longitudeOfLastGridPointInDegrees"]
+    return {"first_longitude": first, "extent": (last - first) % 360}
 
 
 def _row_latitudes(grid: Grid) -> Floats | None:

@@ -20,7 +20,9 @@ class Grid:
     """A grid by ecCodes' names: `kind` is its `gridType`.
 
     `columns` and `rows` are the points along i and j, None on grids without rows of one length;
-    `row_lengths` are then the points of each row, where they are known. Angles in `parameters` are
+    `row_lengths` are then the points of each row, where they are known, and of a grid that does not
+    go round the globe `row_circles` those that whole rows would have, of which `row_firsts` is the
+    first. Angles in `parameters` are
     in degrees, lengths in metres; `scanning` has the flags of the scanning mode.
     """
 
@@ -31,6 +33,8 @@ class Grid:
     scanning: int
     parameters: Mapping[str, Any]
     row_lengths: npt.NDArray[np.int64] | None = None
+    row_circles: npt.NDArray[np.int64] | None = None
+    row_firsts: npt.NDArray[np.int64] | None = None
 
     @property
     def is_gridded(self) -> bool:

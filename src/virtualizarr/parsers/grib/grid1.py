@@ -13,10 +13,12 @@ from virtualizarr.codecs.grib.simple import ibm_float
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
 from virtualizarr.parsers.grib.grid import Grid, spectral_grid
 from virtualizarr.parsers.grib.layout import GridSection
+from virtualizarr.parsers.grib.reduced import Rows, rows_of
 
 MISSING = 0xFFFF
 MISSING_BYTE = 255
 MILLIDEGREES = 1000
+PRECISION = 0.001
 SPHERE = 6367470.0
 SPHEROID = (6378160.0, 6356775.0)
 INCREMENTS_GIVEN, OBLATE = 0x80, 0x40
@@ -88,11 +90,10 @@ def grid_1(grid: GridSection) -> Grid:
         parameters["longitudeOfSouthernPoleInDegrees"] = section.degrees(36)
         parameters["angleOfRotationInDegrees"] = ibm_float(section.unsigned(39, 4))
     if columns == MISSING:
-        lengths = _row_lengths(section, rows)
-        return Grid(
-            *(REDUCED.get(name, name), int(lengths.sum()), None, None, scanning, parameters),
-            lengths,
-        )
+        told = _row_lengths(section, rows)
+        cut = rows_of(parameters, told, None, PRECISION) if kind in GAUSSIAN else Rows(told)
+        points = int(cut.lengths.sum())
+        return Grid(REDUCED.get(name, name), points, None, None, scanning, parameters, *cut)
     return Grid(name, columns * rows, columns, rows, scanning, parameters)
 
 

@@ -12,9 +12,11 @@ import numpy.typing as npt
 from virtualizarr.codecs.grib.bits import sign_magnitude
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
 from virtualizarr.parsers.grib.grid import Grid, spectral_grid
+from virtualizarr.parsers.grib.reduced import rows_of
 
 MISSING = 0xFFFFFFFF
 MICRODEGREES = 1_000_000
+PRECISION = 1e-6
 MILLI = 1000
 
 SPHERES = {0: 6367470.0, 6: 6371229.0, 8: 6371200.0}
@@ -115,14 +117,16 @@ def grid_2(octets: bytes) -> Grid:
         columns, rows = section.unsigned(31), section.unsigned(35)
         more, scanning = _GRIDDED[template](section)
         parameters |= more
-    lengths = None
     if columns == MISSING:
-        lengths = _row_lengths(section, template, points)
-        kind = REDUCED.get(kind, kind)
-        columns = rows = None
+        told = _row_lengths(section, template)
+        cut = rows_of(parameters, told, points, PRECISION)
+        if int(cut.lengths.sum()) != points:
+            raise CorruptFileError(f"rows of {int(told.sum())} points in a grid of {points}")
+        name = REDUCED.get(kind, kind)
+        return Grid(name, points, None, None, scanning, parameters, *cut)
     if columns is not None and rows is not None and columns * rows != points:
         raise CorruptFileError(f"a grid of {columns} x {rows} has {points} points")
-    return Grid(kind, points, columns, rows, scanning, parameters, lengths)
+    return Grid(kind, points, columns, rows, scanning, parameters)
 
 
 def _earth(section: Section) -> tuple[float, float]:
@@ -146,16 +150,13 @@ def _scaled(section: Section, octet: int) -> float:
     return value / 10 ** sign_magnitude(factor, 8) if factor != 255 else float(value)
 
 
-def _row_lengths(section: Section, template: int, points: int) -> npt.NDArray[np.int64]:
+def _row_lengths(section: Section, template: int) -> npt.NDArray[np.int64]:
     """Return the list of numbers that follows the template: the points of each row."""
     size, rows = section.unsigned(11, 1), section.unsigned(35)
     start = len(section.octets) - size * rows
     if size not in (1, 2, 4) or start < 72:
         raise CorruptFileError(f"template 3.{template} lacks the lengths of its {rows} rows")
-    lengths = np.frombuffer(section.octets, f">u{size}", rows, start).astype(np.int64)
-    if int(lengths.sum()) != points:
-        raise CorruptFileError(f"rows of {int(lengths.sum())} points in a grid of {points}")
-    return lengths
+    return np.frombuffer(section.octets, f">u{size}", rows, start).astype(np.int64)
 
 
 def _unit(section: Section) -> float:

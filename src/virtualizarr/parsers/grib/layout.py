@@ -23,7 +23,8 @@ class Field(NamedTuple):
     `section_4` are whole, `section_2` its first bytes; `grid` numbers `Inventory.grids`;
     `packing` is the number of the data representation template (section 5). Edition 1:
     `section_1` is the product definition section and `packing` the flags of section 4, with the
-    extended flags of second-order packing in the bits above.
+    extended flags of second-order packing in the bits above. `values` is what section 5 says, in
+    edition 1 what section 4 holds, 0 where that is not known.
     """
 
     edition: int

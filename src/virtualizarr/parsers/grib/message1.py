@@ -68,8 +68,12 @@ def read_message_1(window: Window, start: int, inventory: Inventory) -> Reading[
             f"the file ends at byte {window.size}, inside a message of {total} bytes", at=start
         )
     number = inventory.grid_number(grid)
+    bits = data[10]
+    values = 0
+    if plain and bits and not packing:
+        values = ((size - DATA_HEAD) * 8 - (data[3] & 0xF)) // bits
     yield from window.check_end(stop)
     inventory.fields.append(
-        Field(1, start, start, total, 0, section_1, b"", b"", number, packing, 0)
+        Field(1, start, start, total, 0, section_1, b"", b"", number, packing, values)
     )
     return read_run(window, stop, at - start, inventory) if plain else stop

@@ -26,6 +26,9 @@ def check_packing(field: Field, grid: Grid) -> None:
     else:
         name = NAMES.get(field.packing, "unknown packing")
         raise UnsupportedFeatureError(f"{name} (data representation template 5.{field.packing})")
+    if field.edition == 1 and grid.row_lengths is not None and field.values:
+        if field.values != grid.points:
+            raise CorruptFileError(f"{field.values} values for rows of {grid.points} points")
     if spectral != grid.is_spectral:
         raise CorruptFileError(f"packing of coefficients and a grid of kind {grid.kind} exclude")
 

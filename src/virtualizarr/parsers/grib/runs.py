@@ -11,6 +11,7 @@ SECTION_1 = 8
 FLAGS_AT = 15
 """Where in a message octet 8 of section 1 lies, which says what sections follow."""
 
+BITS_AT = 10
 FIRST, LARGEST = 16, 4096
 
 
@@ -42,11 +43,12 @@ def read_run(window: Window, stop: int, data_at: int, inventory: Inventory) -> i
 def _alike(table: np.ndarray[tuple[int, int], np.dtype[np.uint8]], grid: int, data: int) -> int:
     """Return how many rows behind the first are built as it is, before one that is not.
 
-    Their indicators, flags, sections 2 and 3 and the length and flags of section 4 are the same,
-    and they end with 7777.
+    Their indicators, flags, sections 2 and 3 and the length, flags and bits of section 4 are the
+    same, and they end with 7777.
     """
     size = table.shape[1]
-    parts = ((0, SECTION_1 + 3), (FLAGS_AT - 1, FLAGS_AT + 1), (grid, data + 4))
+    heads = ((0, SECTION_1 + 3), (FLAGS_AT - 1, FLAGS_AT + 1))
+    parts = (*heads, (grid, data + 4), (data + BITS_AT, data + BITS_AT + 1))
     same = np.ones(table.shape[0] - 1, np.bool_)
     for begin, end in (*parts, (size - len(END), size)):
         same &= (table[1:, begin:end] == table[0, begin:end]).all(axis=1)
@@ -62,9 +64,9 @@ def _add(
     width, size = len(last.section_1), last.length
     sections = rows[:, SECTION_1 : SECTION_1 + width].tobytes()
     texts = [sections[at : at + width] for at in range(0, len(sections), width)]
-    grid, packing = last.grid, last.packing
+    grid, packing, values = last.grid, last.packing, last.values
     places = range(start, start + len(rows) * size, size)
     inventory.fields += [
-        Field(1, at, at, size, 0, text, b"", b"", grid, packing, 0)
+        Field(1, at, at, size, 0, text, b"", b"", grid, packing, values)
         for at, text in zip(places, texts, strict=True)
     ]
