@@ -2,7 +2,8 @@
 
 Manual on Codes (WMO No. 306), FM 92. A chunk is, for edition 2, sections 5 to 7 of the field
 (preceded, where it uses the bitmap of an earlier field, by everything from that one's section 5
-on); for edition 1 it is the whole message.
+on, and in template 5.50002, which goes by rows, from section 3 on); for edition 1 it is the whole
+message.
 """
 
 from __future__ import annotations
@@ -16,7 +17,12 @@ import numpy as np
 from virtualizarr.codecs.base import ForeignCodec, Octets
 from virtualizarr.codecs.grib.chunk import Chunk, bits_of, take_apart
 from virtualizarr.codecs.grib.complex import complex_packing, spatial_differencing
-from virtualizarr.codecs.grib.second_order import second_order
+from virtualizarr.codecs.grib.second_order import (
+    in_order,
+    is_turned,
+    local_second_order,
+    second_order_1,
+)
 from virtualizarr.codecs.grib.simple import (
     Scale,
     Values,
@@ -29,6 +35,7 @@ from virtualizarr.codecs.grib.simple import (
     scaled,
     simple,
 )
+from virtualizarr.codecs.grib.spectral import spectral_1, spectral_complex, spectral_simple
 from virtualizarr.codecs.numcodecs_base import NumcodecsTwin
 from virtualizarr.codecs.zarr_base import ZarrTwin
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
@@ -41,14 +48,20 @@ TEMPLATES = {
     40: jpeg_2000,
     41: png,
     42: ccsds,
+    50: spectral_simple,
+    51: spectral_complex,
     61: logarithmic,
     200: run_length,
     40000: jpeg_2000,
     40010: png,
+    50001: local_second_order,
+    50002: local_second_order,
 }
 """Data representation templates (code table 5.0) of edition 2."""
 
-SPECTRAL, SECOND_ORDER, INTEGER = 8, 4, 2
+COEFFICIENTS, BY_GROUPS = (50, 51), (50001, 50002)
+
+SPECTRAL, SECOND_ORDER, INTEGER, MORE_FLAGS = 8, 4, 2, 1
 """Flags of section 4 (code table 11) of edition 1."""
 
 
@@ -93,31 +106,39 @@ def decoded(chunk: Chunk, points: int) -> Values:
     """Return the values of all points, NaN where the bitmap or the packing says missing."""
     present = None if chunk.bitmap is None else bits_of(chunk.bitmap, points)
     count = points if present is None else int(np.count_nonzero(present))
-    values = _packed_1(chunk, count) if chunk.edition == 1 else _packed_2(chunk, count)
-    if present is None:
-        return values
-    out = np.full(points, np.nan)
-    out[present] = values
-    return out
+    values = _packed_1(chunk, points, count) if chunk.edition == 1 else _packed_2(chunk, count)
+    if present is not None:
+        out = np.full(points, np.nan)
+        out[present] = values
+        values = out
+    return in_order(chunk, values) if _is_second_order(chunk) and is_turned(chunk) else values
 
 
 def _packed_2(chunk: Chunk, count: int) -> Values:
     stored, number = unpack_from(">IH", chunk.template, 5)
     if number not in TEMPLATES:
         raise UnsupportedFeatureError(f"data representation template 5.{number}")
-    if stored != count:
+    if stored != count and number not in COEFFICIENTS:
         raise CorruptFileError(f"section 5 tells of {stored} values, there are {count} points")
     return TEMPLATES[number](chunk.template, chunk.data, count)
 
 
-def _packed_1(chunk: Chunk, count: int) -> Values:
+def _packed_1(chunk: Chunk, points: int, count: int) -> Values:
     flags = int(chunk.template[3]) >> 4
     if flags & SPECTRAL:
-        raise UnsupportedFeatureError("spherical harmonics")
-    scale = Scale.of_edition_1(chunk.template, chunk.decimal)
+        return spectral_1(chunk, count)
     if flags & SECOND_ORDER:
-        return second_order(scale, chunk.data, count)
+        return second_order_1(chunk, points, count)
+    if flags & MORE_FLAGS:
+        raise UnsupportedFeatureError("a matrix of values or IEEE values in edition 1")
+    scale = Scale.of_edition_1(chunk.template, chunk.decimal)
     return scaled(scale, chunk.data, count)
+
+
+def _is_second_order(chunk: Chunk) -> bool:
+    if chunk.edition == 1:
+        return int(chunk.template[3]) >> 4 & (SPECTRAL | SECOND_ORDER) == SECOND_ORDER
+    return int(unpack_from(">H", chunk.template, 9)[0]) in BY_GROUPS
 
 
 class GribCodec(ZarrTwin, of=Grib):

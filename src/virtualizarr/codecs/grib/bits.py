@@ -15,6 +15,9 @@ type Int64s = npt.NDArray[np.int64]
 WIDEST = 57
 """A number this wide lies in eight bytes wherever it begins."""
 
+PADDING = 8
+"""Bytes that `gather` needs behind the last number."""
+
 _BLOCK = 1 << 16
 _WHOLE = {8: ">u1", 16: ">u2", 32: ">u4"}
 
@@ -74,7 +77,7 @@ def gather(octets: Octets, starts: Int64s, widths: Int64s | int) -> Int64s:
 
 def padded(octets: Octets) -> Octets:
     """Return the bytes with the eight more that `gather` needs."""
-    return np.concatenate((octets, np.zeros(8, np.uint8)))
+    return np.concatenate((octets, np.zeros(PADDING, np.uint8)))
 
 
 def sign_magnitude(number: int, bits: int) -> int:

@@ -23,6 +23,7 @@ class Chunk:
 
     `bitmap` has one bit for each point, None where every point has a value. `decimal` is the power
     of ten that values were multiplied by (in edition 2 the template says it, and this is 0).
+    `grid` is the section that describes the grid, None where the chunk does not hold it.
     """
 
     edition: int
@@ -30,6 +31,7 @@ class Chunk:
     bitmap: Octets | None
     data: Octets
     decimal: int = 0
+    grid: Octets | None = None
 
 
 def take_apart(octets: Octets) -> Chunk:
@@ -45,14 +47,16 @@ def take_apart(octets: Octets) -> Chunk:
 
 def _edition_2(octets: Octets) -> Chunk:
     at = 0
-    template = data = bitmap = None
+    grid = template = data = bitmap = None
     uses_bitmap = False
     while at + 5 <= octets.size:
         length, number = unpack_from(">IB", octets, at)
         section = octets[at : at + length]
         if length < 5 or section.size < length:
             raise CorruptFileError(f"section {number} of {length} octets is cut off")
-        if number == 5:
+        if number == 3:
+            grid = section
+        elif number == 5:
             template = section
         elif number == 6 and length >= 6:
             uses_bitmap = section[5] != NO_BITMAP
@@ -67,7 +71,7 @@ def _edition_2(octets: Octets) -> Chunk:
         raise CorruptFileError("sections 5 to 7 are not all there")
     if uses_bitmap and bitmap is None:
         raise CorruptFileError("the bitmap that is to be used again is not there")
-    return Chunk(2, template, bitmap if uses_bitmap else None, data)
+    return Chunk(2, template, bitmap if uses_bitmap else None, data, grid=grid)
 
 
 def _edition_1(octets: Octets) -> Chunk:
@@ -77,9 +81,11 @@ def _edition_1(octets: Octets) -> Chunk:
     decimal = sign_magnitude(int(unpack_from(">H", product, 26)[0]), 16)
     flags = int(product[7])
     at = 8 + _length(octets, 8)
-    bitmap = None
+    bitmap = grid = None
     if flags & HAS_GRID:
-        at += _length(octets, at)
+        length = _length(octets, at)
+        grid = octets[at : at + length]
+        at += length
     if flags & HAS_BITMAP:
         length = _length(octets, at)
         section = octets[at : at + length]
@@ -97,7 +103,7 @@ def _edition_1(octets: Octets) -> Chunk:
     section = octets[at : at + length]
     if length < 11 or section.size < length:
         raise CorruptFileError(f"section 4 of {length} octets is cut off")
-    return Chunk(1, section[:11], bitmap, section[11:], decimal)
+    return Chunk(1, section[:11], bitmap, section[11:], decimal, grid)
 
 
 def _length(octets: Octets, at: int) -> int:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from virtualizarr.codecs.base import Octets
-from virtualizarr.codecs.grib.bits import WIDEST, Int64s, gather, padded, sign_magnitude
+from virtualizarr.codecs.grib.bits import PADDING, WIDEST, Int64s, gather, padded, sign_magnitude
 from virtualizarr.codecs.grib.simple import Scale, Values
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
 
@@ -90,31 +90,47 @@ def _numbers(
     """Return the packed numbers of all values, and which of them are missing, if any may be."""
     octets = padded(data)
     at = start * 8
-    reference, at = _column(octets, at, groups.number, bits)
-    width, at = _column(octets, at, groups.number, groups.width_bits)
+    reference, at = column(octets, at, groups.number, bits)
+    width, at = column(octets, at, groups.number, groups.width_bits)
     width += groups.width_reference
-    length, at = _column(octets, at, groups.number, groups.length_bits)
+    length, at = column(octets, at, groups.number, groups.length_bits)
     length = length * groups.length_increment + groups.length_reference
     length[-1] = groups.last_length
-    if int(length.sum()) != count or (length < 0).any() or length.max() > count:
+    numbers, widths, references = expanded(octets, at, reference, width, length, count)
+    if not groups.missing:
+        return numbers, None
+    return numbers, _absent(groups.missing, bits, numbers - references, widths, references)
+
+
+def expanded(
+    octets: Octets, at: int, reference: Int64s, width: Int64s, length: Int64s, count: int
+) -> tuple[Int64s, Int64s, Int64s]:
+    """Return the numbers of all values of groups, and the width and reference of each.
+
+    Their bits begin at `at` and follow each other; `octets` are padded. Raises CorruptFileError
+    where there are not `count` values, or not enough bits.
+    """
+    if int(length.sum()) != count or (length < 0).any() or length.max(initial=0) > count:
         raise CorruptFileError(f"the groups hold {int(length.sum())} values, there are {count}")
-    if width.max() > WIDEST:
+    if width.max(initial=0) > WIDEST:
         raise CorruptFileError(f"a group of {int(width.max())} bits a value")
-    if at + int((width * length).sum()) > data.size * 8:
-        raise CorruptFileError(f"{data.size} bytes cannot hold the groups")
+    if at + int((width * length).sum()) > (octets.size - PADDING) * 8:
+        raise CorruptFileError(f"{octets.size - PADDING} bytes cannot hold the groups")
     widths = np.repeat(width, length)
+    references = np.repeat(reference, length)
     ends = np.cumsum(widths)
     numbers = gather(octets, ends - widths + at, widths)
-    references = np.repeat(reference, length)
-    absent = _absent(groups.missing, bits, numbers, widths, references)
     numbers += references
-    return numbers, absent
+    return numbers, widths, references
 
 
-def _column(octets: Octets, at: int, count: int, bits: int) -> tuple[Int64s, int]:
-    """Return `count` numbers that begin at bit `at`, and the bit after them, on a whole byte."""
+def column(octets: Octets, at: int, count: int, bits: int) -> tuple[Int64s, int]:
+    """Return `count` numbers that begin at bit `at`, and the bit after them, on a whole byte.
+
+    `octets` are padded; CorruptFileError where they do not hold them.
+    """
     stop = -(-(at + count * bits) // 8) * 8
-    if bits > WIDEST or stop > (octets.size - 8) * 8:
+    if bits > WIDEST or stop > (octets.size - PADDING) * 8:
         raise CorruptFileError(f"the data end before {count} groups of {bits} bits are described")
     if not bits:
         return np.zeros(count, np.int64), stop
@@ -123,10 +139,8 @@ def _column(octets: Octets, at: int, count: int, bits: int) -> tuple[Int64s, int
 
 def _absent(
     management: int, bits: int, numbers: Int64s, widths: Int64s, references: Int64s
-) -> Flags | None:
+) -> Flags:
     """Say which values are missing: all bits set (1), or that less one (2)."""
-    if not management:
-        return None
     top = (np.int64(1) << widths) - 1
     whole = (1 << bits) - 1
     constant = widths == 0

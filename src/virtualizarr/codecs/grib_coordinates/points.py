@@ -71,16 +71,26 @@ def _rotated(description: Description) -> Pair:
 
 
 def _rows(description: Description) -> Pair:
-    """Rows of differing length around the whole globe."""
+    """Rows of differing length: around the globe, a part of it ("extent"), or cut out.
+
+    Of cut rows, "row_circles" says how many points the whole circles have, and "row_firsts" which
+    of them, from Greenwich, is the first.
+    """
     lengths = np.array(description["row_lengths"], np.int64)
+    circles = np.array(description.get("row_circles", lengths), np.int64)
+    firsts = np.array(description.get("row_firsts", np.zeros_like(lengths)), np.int64)
     latitudes = axis_values(description["y"])
-    if (lengths < 0).any() or lengths.size != latitudes.size:
+    if (lengths < 0).any() or not lengths.size == latitudes.size == circles.size == firsts.size:
         raise CorruptFileError("the rows are not described")
     _require_points(description, int(lengths.sum()))
+    if "extent" in description:
+        steps = float(description["extent"]) / np.maximum(lengths - 1, 1)
+    else:
+        steps = 360 / np.maximum(circles, 1)
     ends = np.cumsum(lengths)
-    within = np.arange(int(lengths.sum())) - np.repeat(ends - lengths, lengths)
-    step = np.repeat(360 / np.maximum(lengths, 1), lengths)
-    return description["first_longitude"] + within * step, np.repeat(latitudes, lengths)
+    within = np.arange(int(lengths.sum())) - np.repeat(ends - lengths - firsts, lengths)
+    longitudes = description["first_longitude"] + within * np.repeat(steps, lengths)
+    return longitudes, np.repeat(latitudes, lengths)
 
 
 def _rotated_rows(description: Description) -> Pair:

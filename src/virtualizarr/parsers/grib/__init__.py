@@ -20,9 +20,11 @@ from typing import Any, Literal
 from virtualizarr.model import Location, ManifestGroup
 from virtualizarr.parsers.base import CallableParser
 from virtualizarr.parsers.grib.layout import Inventory
-from virtualizarr.parsers.grib.scan import read_inventory
+from virtualizarr.parsers.grib.scan import Plan, read_inventory
+from virtualizarr.parsers.grib.sidecar import sidecar_urls
 from virtualizarr.parsers.grib.tree import Options, build
 from virtualizarr.source.reading import Reading, Stat
+from virtualizarr.source.urls import normalize_url, split_url
 
 SNIFFED = 4096
 _START = re.compile(rb"GRIB(?:...[\x01]\x00|\x00\x00.\x02|\xff\xff.\x02)", re.DOTALL)
@@ -39,6 +41,10 @@ class GRIBParser(CallableParser):
     of the decoded values, "float32" or "float64". `squeeze` makes axes of one cell scalar
     coordinates. `errors="skip"` leaves out what cannot be read, with a warning that lists it.
     `drop_variables` are left out by name.
+
+    `sidecar`: whether a large remote file's index (`FILE.idx`, `STEM.index`) is looked for, or the
+    URL of one. `probes`: in how many parts at once a large remote file without one is searched for
+    messages; None for as many as pay, 0 for none, which reads the least bytes in the most rounds.
     """
 
     tree: bool = True
@@ -47,6 +53,8 @@ class GRIBParser(CallableParser):
     squeeze: bool = False
     errors: Literal["raise", "skip"] = "raise"
     drop_variables: Collection[str] = ()
+    sidecar: bool | str = True
+    probes: int | None = None
     group: str | None = None
     reader_options: Mapping[str, Any] | None = None
 
@@ -70,10 +78,18 @@ class GRIBParser(CallableParser):
         represented, naming the byte where the message begins.
         """
         skip = self.errors == "skip"
-        inventory = yield from read_inventory(skip)
+        inventory = yield from read_inventory(skip, self._plan(url))
         (facts,) = yield [Stat()]
         location = Location(url, facts.size, facts.etag, facts.last_modified)
         return self._build(inventory, location)
+
+    def _plan(self, url: str) -> Plan:
+        """Say how the file is read; of a local one, where a round costs nothing, piece by piece."""
+        named = (normalize_url(self.sidecar),) if isinstance(self.sidecar, str) else ()
+        if split_url(url).scheme == "file":
+            return Plan(named, probes=0)
+        guesses = sidecar_urls(url) if self.sidecar is True else ()
+        return Plan(named, tuple(guesses), self.probes)
 
     def _build(self, inventory: Inventory, location: Location) -> ManifestGroup:
         skipped = list(inventory.skipped)

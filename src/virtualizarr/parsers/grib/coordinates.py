@@ -36,7 +36,7 @@ def latitudes_of(grid: Grid) -> Floats:
     if step is None:
         step = _spread(first, last, rows)
     values: Floats = first + (step if grid.scanning & J_POSITIVE else -step) * np.arange(rows)
-    if rows > 1 and abs(values[-1] - last) < step / 2:
+    if rows > 1:
         values[-1] = last
     return values
 
@@ -98,17 +98,6 @@ def gaussian_latitudes(number: int) -> Floats:
     found = np.concatenate((north, -north[::-1]))
     found.flags.writeable = False
     return found
-
-
-def is_global(grid: Grid) -> bool:
-    """Say whether rows of differing length go once around the globe."""
-    lengths, parameters = grid.row_lengths, grid.parameters
-    if lengths is None or not lengths.size or lengths.max() < 1:
-        return False
-    first = parameters["longitudeOfFirstGridPointInDegrees"]
-    last = parameters["longitudeOfLastGridPointInDegrees"]
-    gap = 360 - (last - first) % 360
-    return bool(abs(first) < 1e-9 and gap < 1.5 * 360 / float(lengths.max()))
 
 
 def latitude_attributes(values: Floats) -> Mapping[str, Any]:

@@ -20,7 +20,6 @@ from virtualizarr.parsers.grib.coordinates import (
     SEPARABLE,
     Floats,
     gaussian_rows,
-    is_global,
     latitude_attributes,
     latitudes_of,
     longitudes_of,
@@ -30,6 +29,7 @@ from virtualizarr.parsers.grib.grid1 import grid_1
 from virtualizarr.parsers.grib.grid2 import grid_2
 from virtualizarr.parsers.grib.layout import GridSection
 from virtualizarr.parsers.grib.mapping import grid_mapping, view_axes
+from virtualizarr.parsers.grib.reduced import is_global
 
 SPATIAL_REF = "spatial_ref"
 CODEC = "virtualizarr.grib_coordinates"
@@ -39,6 +39,9 @@ ROTATED_X = {"units": "degrees", "standard_name": "grid_longitude", "axis": "X"}
 ROTATED_Y = {"units": "degrees", "standard_name": "grid_latitude", "axis": "Y"}
 VIEW_X = {"units": "rad", "standard_name": "projection_x_angular_coordinate", "axis": "X"}
 VIEW_Y = {"units": "rad", "standard_name": "projection_y_angular_coordinate", "axis": "Y"}
+
+ORIGIN_WITHIN = frozenset({"lambert", "albers", "polar_stereographic"})
+"""Kinds whose grids mostly lie about the origin of their projection."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,7 +106,7 @@ def _planar(grid: Grid) -> Geometry:
     if plane is None:
         return Geometry(grid, dimensions, grid.shape, {}, (), None, _attributes(grid))
     description = {
-        "kind": grid.kind,
+        "kind": grid.projection,
         "points": grid.points,
         "x": _brief(plane.x),
         "y": _brief(plane.y),
@@ -129,19 +132,35 @@ def _listed(grid: Grid) -> Geometry:
     known: dict[str, Any] = {"kind": grid.kind, "points": grid.points, "parameters": _numbers(grid)}
     if grid.kind == "healpix" and grid.points == 12 * grid.parameters["Nside"] ** 2:
         description = known
-    elif grid.row_lengths is not None and is_global(grid):
+    elif grid.row_lengths is not None:
         rows = _row_latitudes(grid)
-        first = grid.parameters["longitudeOfFirstGridPointInDegrees"]
         if rows is not None:
             description = {
                 **known,
                 "y": {"values": rows.tolist()},
                 "row_lengths": grid.row_lengths.tolist(),
-                "first_longitude": first,
+                **_row_starts(grid),
             }
     dimensions = ("values",)
     arrays = _positions(grid, dimensions, description) if description is not None else {}
     return Geometry(grid, dimensions, grid.shape, arrays, tuple(arrays), None, _attributes(grid))
+
+
+def _row_starts(grid: Grid) -> Mapping[str, Any]:
+    """Return where rows begin and how far their points are apart, for the codec."""
+    parameters = grid.parameters
+    first = parameters["longitudeOfFirstGridPointInDegrees"]
+    if grid.row_circles is not None and grid.row_firsts is not None:
+        return {
+            "row_circles": grid.row_circles.tolist(),
+            "row_firsts": grid.row_firsts.tolist(),
+            "first_longitude": 0.0,
+        }
+    assert grid.row_lengths is not None
+    if is_global(parameters, grid.row_lengths):
+        return {"first_longitude": first}
+    last = parameters["longitudeOfLastGridPointInDegrees"]
+    return {"first_longitude": first, "extent": (last - first) % 360}
 
 
 def _row_latitudes(grid: Grid) -> Floats | None:
@@ -164,13 +183,13 @@ def _plane(grid: Grid) -> Plane | None:
     if grid.kind == "space_view":
         axes = view_axes(grid)
         return Plane(*axes, VIEW_X, VIEW_Y) if axes is not None else None
-    if grid.kind not in PROJECTIONS:
+    if grid.projection not in PROJECTIONS:
         return None
     parameters = grid.parameters
     if grid.kind == "transverse_mercator":
         x_0, y_0 = parameters["X1InMetres"], parameters["Y1InMetres"]
     else:
-        x_0, y_0 = PROJECTIONS[grid.kind](parameters).forward(
+        x_0, y_0 = PROJECTIONS[grid.projection](parameters).forward(
             parameters["longitudeOfFirstGridPointInDegrees"],
             parameters["latitudeOfFirstGridPointInDegrees"],
         )
@@ -182,7 +201,27 @@ def _plane(grid: Grid) -> Plane | None:
     step_y = parameters["DyInMetres"] if grid.scanning & J_POSITIVE else -parameters["DyInMetres"]
     x = float(x_0) + step_x * np.arange(grid.columns, dtype=np.float64)
     y = float(y_0) + step_y * np.arange(grid.rows, dtype=np.float64)
+    if _begins_at_the_other_end(grid, float(y_0), step_y):
+        y -= step_y * (grid.rows - 1)
     return Plane(x, y, X, Y)
+
+
+def _begins_at_the_other_end(grid: Grid, y_0: float, step: float) -> bool:
+    """Say whether the "first" point is the southern one though rows go south.
+
+    Meteo-France writes Lambert grids so, and ecCodes reads all conic and stereographic ones so. It
+    is taken to be so where the grid holds the origin of its own projection only then. On a Mercator
+    grid the last point tells.
+    """
+    assert grid.rows is not None
+    extent = step * (grid.rows - 1)
+    if step >= 0:
+        return False
+    if grid.projection == "mercator":
+        parameters = grid.parameters
+        last = parameters["latitudeOfLastGridPointInDegrees"]
+        return bool(last > parameters["latitudeOfFirstGridPointInDegrees"])
+    return grid.projection in ORIGIN_WITHIN and y_0 < 0 <= y_0 - extent
 
 
 def _positions(

@@ -11,12 +11,14 @@ import numpy.typing as npt
 from virtualizarr.codecs.grib.bits import sign_magnitude
 from virtualizarr.codecs.grib.simple import ibm_float
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
-from virtualizarr.parsers.grib.grid import Grid
+from virtualizarr.parsers.grib.grid import Grid, spectral_grid
 from virtualizarr.parsers.grib.layout import GridSection
+from virtualizarr.parsers.grib.reduced import Rows, rows_of
 
 MISSING = 0xFFFF
 MISSING_BYTE = 255
 MILLIDEGREES = 1000
+PRECISION = 0.001
 SPHERE = 6367470.0
 SPHEROID = (6378160.0, 6356775.0)
 INCREMENTS_GIVEN, OBLATE = 0x80, 0x40
@@ -37,12 +39,7 @@ KINDS = {
     34: "stretched_rotated_gg",
     90: "space_view",
 }
-SPECTRAL = {
-    50: "spherical harmonics",
-    60: "rotated spherical harmonics",
-    70: "stretched spherical harmonics",
-    80: "stretched rotated spherical harmonics",
-}
+SPECTRAL = {50: "sh", 60: "rotated_sh", 70: "stretched_sh", 80: "stretched_rotated_sh"}
 REDUCED = {
     "regular_ll": "reduced_ll",
     "regular_gg": "reduced_gg",
@@ -70,15 +67,15 @@ class Section:
 def grid_1(grid: GridSection) -> Grid:
     """Return the grid of section 2.
 
-    Raises UnsupportedFeatureError, by name, for spectral coefficients, unknown types and
-    predefined grids, CorruptFileError for a short section.
+    Raises UnsupportedFeatureError, by name, for unknown types and predefined grids,
+    CorruptFileError for a short section.
     """
     if not grid.section:
         raise UnsupportedFeatureError(f"a predefined grid (number {grid.predefined})")
     section = Section(grid.section)
     kind = section.unsigned(6, 1)
     if kind in SPECTRAL:
-        raise UnsupportedFeatureError(f"{SPECTRAL[kind]} (data representation type {kind})")
+        return spectral_grid(SPECTRAL[kind], *(section.unsigned(at, 2) for at in (7, 9, 11)))
     if kind not in KINDS:
         raise UnsupportedFeatureError(f"data representation type {kind} (code table 6)")
     name = KINDS[kind]
@@ -93,11 +90,10 @@ def grid_1(grid: GridSection) -> Grid:
         parameters["longitudeOfSouthernPoleInDegrees"] = section.degrees(36)
         parameters["angleOfRotationInDegrees"] = ibm_float(section.unsigned(39, 4))
     if columns == MISSING:
-        lengths = _row_lengths(section, rows)
-        return Grid(
-            *(REDUCED.get(name, name), int(lengths.sum()), None, None, scanning, parameters),
-            lengths,
-        )
+        told = _row_lengths(section, rows)
+        cut = rows_of(parameters, told, None, PRECISION) if kind in GAUSSIAN else Rows(told)
+        points = int(cut.lengths.sum())
+        return Grid(REDUCED.get(name, name), points, None, None, scanning, parameters, *cut)
     return Grid(name, columns * rows, columns, rows, scanning, parameters)
 
 

@@ -11,10 +11,12 @@ import numpy.typing as npt
 
 from virtualizarr.codecs.grib.bits import sign_magnitude
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
-from virtualizarr.parsers.grib.grid import Grid
+from virtualizarr.parsers.grib.grid import Grid, spectral_grid
+from virtualizarr.parsers.grib.reduced import rows_of
 
 MISSING = 0xFFFFFFFF
 MICRODEGREES = 1_000_000
+PRECISION = 1e-6
 MILLI = 1000
 
 SPHERES = {0: 6367470.0, 6: 6371229.0, 8: 6371200.0}
@@ -27,14 +29,11 @@ SPHEROIDS = {
 """Shapes of the earth (code table 3.2): radius; major and minor semi-axes, in metres."""
 
 REFUSED = {
-    50: "spherical harmonics",
-    51: "rotated spherical harmonics",
-    52: "stretched spherical harmonics",
-    53: "stretched and rotated spherical harmonics",
     61: "bi-Fourier coefficients",
     62: "bi-Fourier coefficients",
     63: "bi-Fourier coefficients",
 }
+SPECTRAL = {50: "sh", 51: "rotated_sh", 52: "stretched_sh", 53: "stretched_rotated_sh"}
 KINDS = {
     0: "regular_ll",
     1: "rotated_ll",
@@ -42,9 +41,12 @@ KINDS = {
     3: "stretched_rotated_ll",
     10: "mercator",
     12: "transverse_mercator",
+    13: "mercator_lam",
     20: "polar_stereographic",
+    23: "polar_stereographic_lam",
     30: "lambert",
     31: "albers",
+    33: "lambert_lam",
     40: "regular_gg",
     41: "rotated_gg",
     42: "stretched_gg",
@@ -88,7 +90,7 @@ class Section:
 def grid_2(octets: bytes) -> Grid:
     """Return the grid of section 3.
 
-    Raises UnsupportedFeatureError, by name, for spectral coefficients and unknown templates,
+    Raises UnsupportedFeatureError, by name, for bi-Fourier coefficients,
     CorruptFileError where the points do not fit the rows.
     """
     section = Section(octets)
@@ -98,6 +100,8 @@ def grid_2(octets: bytes) -> Grid:
         raise UnsupportedFeatureError(
             f"{REFUSED[template]} (grid definition template 3.{template})"
         )
+    if template in SPECTRAL:
+        return spectral_grid(SPECTRAL[template], *(section.unsigned(at) for at in (15, 19, 23)))
     if template not in KINDS:
         return Grid(f"template_{template}", points, None, None, 0, {})
     kind = KINDS[template]
@@ -113,14 +117,16 @@ def grid_2(octets: bytes) -> Grid:
         columns, rows = section.unsigned(31), section.unsigned(35)
         more, scanning = _GRIDDED[template](section)
         parameters |= more
-    lengths = None
     if columns == MISSING:
-        lengths = _row_lengths(section, template, points)
-        kind = REDUCED.get(kind, kind)
-        columns = rows = None
+        told = _row_lengths(section, template)
+        cut = rows_of(parameters, told, points, PRECISION)
+        if int(cut.lengths.sum()) != points:
+            raise CorruptFileError(f"rows of {int(told.sum())} points in a grid of {points}")
+        name = REDUCED.get(kind, kind)
+        return Grid(name, points, None, None, scanning, parameters, *cut)
     if columns is not None and rows is not None and columns * rows != points:
         raise CorruptFileError(f"a grid of {columns} x {rows} has {points} points")
-    return Grid(kind, points, columns, rows, scanning, parameters, lengths)
+    return Grid(kind, points, columns, rows, scanning, parameters)
 
 
 def _earth(section: Section) -> tuple[float, float]:
@@ -144,16 +150,13 @@ def _scaled(section: Section, octet: int) -> float:
     return value / 10 ** sign_magnitude(factor, 8) if factor != 255 else float(value)
 
 
-def _row_lengths(section: Section, template: int, points: int) -> npt.NDArray[np.int64]:
+def _row_lengths(section: Section, template: int) -> npt.NDArray[np.int64]:
     """Return the list of numbers that follows the template: the points of each row."""
     size, rows = section.unsigned(11, 1), section.unsigned(35)
     start = len(section.octets) - size * rows
     if size not in (1, 2, 4) or start < 72:
         raise CorruptFileError(f"template 3.{template} lacks the lengths of its {rows} rows")
-    lengths = np.frombuffer(section.octets, f">u{size}", rows, start).astype(np.int64)
-    if int(lengths.sum()) != points:
-        raise CorruptFileError(f"rows of {int(lengths.sum())} points in a grid of {points}")
-    return lengths
+    return np.frombuffer(section.octets, f">u{size}", rows, start).astype(np.int64)
 
 
 def _unit(section: Section) -> float:
@@ -311,9 +314,12 @@ _GRIDDED: dict[int, Callable[[Section], tuple[dict[str, Any], int]]] = {
     43: _rotated(_gaussian),
     10: _mercator,
     12: _transverse,
+    13: _mercator,
     20: _polar,
+    23: _polar,
     30: _conic,
     31: _conic,
+    33: _conic,
     90: _space_view,
     140: _azimuthal,
 }

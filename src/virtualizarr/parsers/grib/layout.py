@@ -22,7 +22,9 @@ class Field(NamedTuple):
     `offset` and `length` delimit the chunk that the codec decodes. Edition 2: `section_1` and
     `section_4` are whole, `section_2` its first bytes; `grid` numbers `Inventory.grids`;
     `packing` is the number of the data representation template (section 5). Edition 1:
-    `section_1` is the product definition section and `packing` the flags of section 4.
+    `section_1` is the product definition section and `packing` the flags of section 4, with the
+    extended flags of second-order packing in the bits above. `values` is what section 5 says, in
+    edition 1 what section 4 holds, 0 where that is not known.
     """
 
     edition: int

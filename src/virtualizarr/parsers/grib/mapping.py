@@ -15,7 +15,7 @@ type Parameters = Mapping[str, Any]
 
 def grid_mapping(grid: Grid) -> dict[str, Any] | None:
     """Return the attributes of the grid mapping variable; None for grids that have none."""
-    build = _MAPPINGS.get(grid.kind)
+    build = _MAPPINGS.get(grid.projection)
     if build is None:
         return None
     return {

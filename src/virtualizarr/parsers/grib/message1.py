@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from virtualizarr.codecs.grib import SECOND_ORDER
 from virtualizarr.errors import CorruptFileError
 from virtualizarr.parsers.grib.layout import END, Field, GridSection, Inventory
+from virtualizarr.parsers.grib.packing import EXTENDED_AT
+from virtualizarr.parsers.grib.runs import read_run
 from virtualizarr.parsers.grib.window import Window
 from virtualizarr.source.reading import Reading
 
@@ -11,24 +14,23 @@ INDICATOR = 8
 PRODUCT = 28
 """Octets of a product definition section without local extensions."""
 
-DATA_HEAD = 11
-"""Octets of a binary data section before its data."""
+DATA_HEAD, EXTENDED_HEAD = 11, 14
+"""Octets of a binary data section before its data; with its extended flags."""
 
 LARGE = 0x800000
 UNIT = 120
 HAS_GRID, HAS_BITMAP = 0x80, 0x40
-AHEAD = 4096
 
 
 def read_message_1(window: Window, start: int, inventory: Inventory) -> Reading[int]:
-    """Add the field of the message at `start`; return where it ends.
+    """Add the field of the message at `start`, and those behind it that are built alike.
+
+    Returns where they end.
 
     Messages of 8 MiB and more do not fit the length of edition 1. As ECMWF writes them, bit 1 of
     the length says that it counts units of 120 octets, and the length of section 4 is then what
     is to be taken off.
     """
-    if start + AHEAD > window.end and (window.size is None or window.size > window.end):
-        yield from window.load(start, AHEAD)
     head = yield from window.take(start, INDICATOR + PRODUCT)
     total = int.from_bytes(head[4:7], "big")
     length = int.from_bytes(head[8:11], "big")
@@ -50,6 +52,10 @@ def read_message_1(window: Window, start: int, inventory: Inventory) -> Reading[
             raise CorruptFileError(f"section 3 of {size} octets", at=at)
         at += size
     data = yield from window.take(at, DATA_HEAD)
+    packing = data[3] >> 4
+    if packing & SECOND_ORDER:
+        packing |= (yield from window.take(at, EXTENDED_HEAD))[-1] << EXTENDED_AT
+    plain = not (flags & HAS_BITMAP or total & LARGE or packing & SECOND_ORDER)
     size = int.from_bytes(data[:3], "big")
     if total & LARGE and size < UNIT:
         total = (total & ~LARGE) * UNIT - size + len(END)
@@ -62,8 +68,12 @@ def read_message_1(window: Window, start: int, inventory: Inventory) -> Reading[
             f"the file ends at byte {window.size}, inside a message of {total} bytes", at=start
         )
     number = inventory.grid_number(grid)
+    bits = data[10]
+    values = 0
+    if plain and bits and not packing:
+        values = ((size - DATA_HEAD) * 8 - (data[3] & 0xF)) // bits
     yield from window.check_end(stop)
     inventory.fields.append(
-        Field(1, start, start, total, 0, section_1, b"", b"", number, data[3] >> 4, 0)
+        Field(1, start, start, total, 0, section_1, b"", b"", number, packing, values)
     )
-    return stop
+    return read_run(window, stop, at - start, inventory) if plain else stop

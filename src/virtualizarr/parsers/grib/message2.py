@@ -31,6 +31,9 @@ LEAST = (0, 21, 5, 14, 11, 11, 6, 5)
 BEFORE = ((), (0,), (1, 7), (1, 2, 7), (3, 7), (4,), (5,), (6,))
 """After which section each may come; 7 before 2, 3 or 4 where fields share a message."""
 
+BY_ROWS = 50002
+"""The data representation template whose values cannot be ordered without the grid."""
+
 _HEAD = Struct(">IB").unpack_from
 _PACKING = Struct(">IH").unpack_from
 
@@ -39,7 +42,7 @@ def read_message_2(window: Window, start: int, total: int, inventory: Inventory)
     """Add the fields of the message at `start`; return where it ends.
 
     A field's chunk is sections 5 to 7; where it uses the bitmap of an earlier field, the chunk
-    begins with section 5 of that one.
+    begins with section 5 of that one. Where it is packed by rows, it begins with section 3.
     """
     stop = start + total
     if start < window.base or start + INDICATOR > window.end:
@@ -47,7 +50,7 @@ def read_message_2(window: Window, start: int, total: int, inventory: Inventory)
     view, base = window.view, window.base
     discipline = view[start - base + 6]
     section_1 = section_2 = section_4 = b""
-    grid = packing = values = begin = last = 0
+    grid = geometry = packing = values = begin = last = 0
     origin = -1
     at, end = start + INDICATOR, stop - len(END)
     while at < end:
@@ -81,14 +84,15 @@ def read_message_2(window: Window, start: int, total: int, inventory: Inventory)
             elif indicator != NO_BITMAP:
                 origin = begin
         elif number == 5:
-            begin = at
             values, packing = _PACKING(view, local + 5)
+            begin = geometry if packing == BY_ROWS else at
         else:
             octets = bytes(view[local : local + kept])
             if number == 4:
                 section_4 = octets
             elif number == 3:
                 grid = inventory.grid_number(GridSection(2, octets))
+                geometry = at
             elif number == 2:
                 section_2 = octets
             else:

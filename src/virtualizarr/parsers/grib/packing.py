@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
-from virtualizarr.codecs.grib import SPECTRAL, TEMPLATES
-from virtualizarr.errors import UnsupportedFeatureError
+from virtualizarr.codecs.grib import COEFFICIENTS, MORE_FLAGS, SECOND_ORDER, SPECTRAL, TEMPLATES
+from virtualizarr.codecs.grib.second_order import is_known_form
+from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
+from virtualizarr.parsers.grib.grid import Grid
 from virtualizarr.parsers.grib.layout import Field
 
 NAMES = {
     1: "matrices of values",
-    50: "spectral coefficients",
-    51: "spectral coefficients",
     53: "bi-Fourier coefficients",
-    50001: "second-order packing",
-    50002: "second-order packing",
 }
+EXTENDED_AT = 4
+"""How far the extended flags of edition 1 are shifted in `Field.packing`."""
 
 
-def check_packing(field: Field) -> None:
+def check_packing(field: Field, grid: Grid) -> None:
     """Raise UnsupportedFeatureError, by name, for a field that the codec does not decode."""
     if field.edition == 1:
-        if field.packing & SPECTRAL:
-            raise UnsupportedFeatureError("spherical harmonics")
-    elif field.packing not in TEMPLATES:
+        spectral = bool(field.packing & SPECTRAL)
+        _check_1(field.packing)
+    elif field.packing in TEMPLATES:
+        spectral = field.packing in COEFFICIENTS
+    else:
         name = NAMES.get(field.packing, "unknown packing")
         raise UnsupportedFeatureError(f"{name} (data representation template 5.{field.packing})")
+    if field.edition == 1 and grid.row_lengths is not None and field.values:
+        if field.values != grid.points:
+            raise CorruptFileError(f"{field.values} values for rows of {grid.points} points")
+    if spectral != grid.is_spectral:
+        raise CorruptFileError(f"packing of coefficients and a grid of kind {grid.kind} exclude")
+
+
+def _check_1(packing: int) -> None:
+    flags, extended = packing & 0xF, packing >> EXTENDED_AT
+    if flags & SPECTRAL:
+        return
+    if flags & SECOND_ORDER:
+        if not is_known_form(extended):
+            raise UnsupportedFeatureError(f"second-order packing of form {extended:08b}")
+    elif flags & MORE_FLAGS:
+        raise UnsupportedFeatureError("a matrix of values or IEEE values in edition 1")

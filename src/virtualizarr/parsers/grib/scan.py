@@ -1,130 +1,124 @@
 """Walking a file from message to message: only headers are read, never data.
 
-Rounds: one for a file in memory or of at most 8 MiB, which is read whole; else one for the first
-mebibyte and one for each message behind it, or, with a sidecar index, one for all of them.
+Rounds of requests: one for a file in memory or of at most 8 MiB, which is read whole. Of a larger
+one the first mebibyte is read. Where a sidecar says where messages begin, the headers of all are
+read in the round that follows; else `ahead` says how many rounds it takes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from struct import unpack_from
+from dataclasses import dataclass
+from typing import Any
 
-from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError, VirtualizeError
-from virtualizarr.parsers.grib.layout import GRIB, Inventory
-from virtualizarr.parsers.grib.message1 import read_message_1
-from virtualizarr.parsers.grib.message2 import read_message_2
+from virtualizarr.errors import CorruptFileError, VirtualizeError
+from virtualizarr.parsers.grib.ahead import read_ahead, read_ahead_at
+from virtualizarr.parsers.grib.layout import END, GRIB, Inventory
+from virtualizarr.parsers.grib.messages import INDICATOR, length_told, read_next
+from virtualizarr.parsers.grib.sidecar import ask, starts_in
 from virtualizarr.parsers.grib.window import Window
 from virtualizarr.source.ranges import ByteRange
-from virtualizarr.source.reading import Reading, Stat, together
+from virtualizarr.source.reading import Reading, Stat
 
 HEAD = 1024 * 1024
 WHOLE = 8 * 1024 * 1024
-INDICATOR = 16
-_EDITION_AT = 7
-EDITIONS = (1, 2)
-SHORTEST_2 = INDICATOR + 4
+MOST_JUNK = 256
+"""How much between two messages, such as a bulletin's heading, does not count as a gap."""
 
 
-def read_inventory(skip: bool = False) -> Reading[Inventory]:
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a large file is read.
+
+    `sidecars` are URLs that are asked for with the first bytes, `guesses` URLs that are asked for
+    only where the file goes on behind those. `probes` is in how many parts it is searched at once,
+    None for as many as pay.
+    """
+
+    sidecars: tuple[str, ...] = ()
+    guesses: tuple[str, ...] = ()
+    probes: int | None = None
+
+
+PLAIN = Plan(probes=0)
+
+
+def read_inventory(skip: bool = False, plan: Plan = PLAIN) -> Reading[Inventory]:
     """Walk the whole file. With `skip`, broken messages are left out and listed; else they raise.
 
-    Raises CorruptFileError where there is no message, UnsupportedFeatureError for editions other
-    than 1 and 2.
+    Raises CorruptFileError where there is no message, UnsupportedFeatureError for edition 0.
     """
-    window = yield from _opened()
+    window, answers = yield from _opened(plan.sidecars)
     inventory = Inventory()
     start: int | None = 0
+    lengths: list[int] = []
+    steps = [_by_sidecar, _by_lengths]
     while start is not None:
-        start = yield from _read_next(window, start, inventory, skip)
+        if steps and window.size is not None and window.end < window.size:
+            length = _length_ahead(window, start)
+            if length is not None:
+                lengths.append(length)
+                answers = yield from steps.pop(0)(window, start, lengths, plan, answers)
+                continue
+        begin = start
+        start = yield from read_next(window, start, inventory, skip)
+        if steps and start is not None:
+            lengths.append(start - begin)
     if not inventory.fields and not inventory.skipped:
         raise CorruptFileError("there is no GRIB message in the file", at=0)
     return inventory
 
 
-def read_messages(starts: Sequence[int], skip: bool = False) -> Reading[Inventory]:
-    """Read the messages at known places, all at once: one round, two where fields share a message.
-
-    Raises CorruptFileError where there is no message.
-    """
-    (facts,) = yield [Stat()]
-    inventory = Inventory()
-    parts = yield from together([_read_at(start, facts.size, skip) for start in starts])
-    for part in parts:
-        renumbered = [inventory.grid_number(grid) for grid in part.grids]
-        inventory.fields += [each._replace(grid=renumbered[each.grid]) for each in part.fields]
-        inventory.skipped += part.skipped
-    return inventory
-
-
-def _read_at(start: int, size: int | None, skip: bool) -> Reading[Inventory]:
-    window, inventory = Window(memoryview(b""), size, start), Inventory()
-    found = yield from window.take(start, len(GRIB))
-    if bytes(found) != GRIB:
-        raise CorruptFileError("the index says that a message begins here; there is none", at=start)
-    yield from _read_next(window, start, inventory, skip)
-    return inventory
-
-
-def _opened() -> Reading[Window]:
-    """Read the head of the file, and the rest of a small one."""
-    head, facts = yield [ByteRange(0, HEAD), Stat()]
+def _opened(sidecars: tuple[str, ...]) -> Reading[tuple[Window, Sequence[Any]]]:
+    """Read the head of the file, the rest of a small one, and the sidecars that are named."""
+    head, facts, *answers = yield [ByteRange(0, HEAD), Stat(), *ask(sidecars)]
+    for answer in answers:
+        if isinstance(answer, VirtualizeError):
+            raise answer
     size = facts.size
     if size is None and len(head) < HEAD:
         size = len(head)
     if size is not None and len(head) < size <= WHOLE:
         (head,) = yield [ByteRange(0, size)]
-    return Window(head, size)
+    return Window(head, size), answers
 
 
-def _read_next(window: Window, start: int, inventory: Inventory, skip: bool) -> Reading[int | None]:
-    """Read the next message at or after `start`; return where to go on, None at the end."""
-    found = yield from window.find(start)
-    if found is None:
+def _length_ahead(window: Window, start: int) -> int | None:
+    """Return how far it is to the end of the next message, where that has not been read; else None.
+
+    Where it is not known the rest of the file is taken for one message.
+    """
+    assert window.size is not None
+    rest = max(1, window.size - start)
+    held = window.held(start, INDICATOR)
+    if held is None:
+        return rest if start + INDICATOR <= window.size else None
+    at = bytes(held[:MOST_JUNK]).find(GRIB)
+    length = length_told(bytes(held[at : at + INDICATOR])) if at >= 0 else None
+    if length is None or at + length > rest:
         return None
-    if found + INDICATOR > window.end:
-        yield from window.load(found, INDICATOR)
-        if found + INDICATOR > window.end:
-            return (yield from _broken(window, found, "the file ends in it", inventory, skip))
-    view, at = window.view, found - window.base
-    edition = view[at + _EDITION_AT]
-    if edition not in EDITIONS:
-        if edition == 0 and found == 0:
-            raise UnsupportedFeatureError("GRIB edition 0 is not read", at=found)
-        return found + len(GRIB)
-    known = len(inventory.fields)
-    try:
-        if edition == 2:
-            (total,) = unpack_from(">Q", view, at + 8)
-            _check_length(window, found, total)
-            stop = yield from read_message_2(window, found, total, inventory)
-        else:
-            stop = yield from read_message_1(window, found, inventory)
-    except VirtualizeError as error:
-        if not skip:
-            raise error.located(at=found) from error.__cause__
-        del inventory.fields[known:]
-        inventory.skipped.append(f"message at byte {found}: {error.reason}")
-        return found + len(GRIB)
-    return stop
+    end = start + at + length - len(END)
+    return at + length if window.held(end, len(END)) is None else None
 
 
-def _check_length(window: Window, start: int, total: int) -> None:
-    if total < SHORTEST_2:
-        raise CorruptFileError(f"a message of {total} bytes", at=start)
-    if window.size is not None and start + total > window.size:
-        raise CorruptFileError(
-            f"the file ends at byte {window.size}, inside a message of {total} bytes", at=start
-        )
+def _by_sidecar(
+    window: Window, start: int, lengths: list[int], plan: Plan, answers: Sequence[Any]
+) -> Reading[Sequence[Any]]:
+    """Read ahead where a sidecar says that messages begin, if there is one."""
+    assert window.size is not None
+    del lengths
+    if not answers and plan.guesses:
+        answers = yield ask(plan.guesses)
+    known = [place for place in starts_in(answers) if start <= place]
+    if known:
+        yield from read_ahead_at([start, *known], window.size, window.blocks)
+    return answers
 
 
-def _broken(
-    window: Window, start: int, reason: str, inventory: Inventory, skip: bool
-) -> Reading[int | None]:
-    """Judge a `GRIB` too near to the end of the file to be read."""
-    yield from ()
-    rest = window.end - start
-    if rest <= _EDITION_AT or window.view[start - window.base + _EDITION_AT] in EDITIONS:
-        if not skip:
-            raise CorruptFileError(f"a message begins here and {reason}", at=start)
-        inventory.skipped.append(f"message at byte {start}: {reason}")
-    return None
+def _by_lengths(
+    window: Window, start: int, lengths: list[int], plan: Plan, answers: Sequence[Any]
+) -> Reading[Sequence[Any]]:
+    """Read ahead where the lengths of the messages before let them be expected."""
+    assert window.size is not None
+    yield from read_ahead(start, lengths, window.size, window.blocks, plan.probes)
+    return answers

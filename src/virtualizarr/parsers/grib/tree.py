@@ -49,7 +49,7 @@ def build(inventory: Inventory, location: Location, options: Options) -> Manifes
                 geometry = geometry_of(inventory.grids[field.grid])
                 geometries[field.grid] = geometry
                 alike[field.grid] = same.setdefault(geometry.points, field.grid)
-            check_packing(field)
+            check_packing(field, geometries[field.grid].grid)
         except VirtualizeError as error:
             if options.skipped is None:
                 raise error.located(at=field.message) from error.__cause__
