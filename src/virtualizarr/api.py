@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import xarray as xr
 
@@ -12,7 +12,7 @@ from virtualizarr.datasets.many import OnError, Progress, Urls, open_many
 from virtualizarr.datasets.parallel import Parallel
 from virtualizarr.datasets.to_xarray import to_datatree, walk
 from virtualizarr.datasets.virtual import Wanted, virtual_datasets
-from virtualizarr.errors import VirtualizeError
+from virtualizarr.errors import UnsupportedFeatureError, VirtualizeError
 from virtualizarr.examine.renaming import renamed_prefixes
 from virtualizarr.model import ManifestGroup
 from virtualizarr.model.append import plan_append, plan_region, region_of
@@ -34,6 +34,8 @@ from virtualizarr.source.listing import glob_urls
 from virtualizarr.source.open import Registry
 from virtualizarr.source.policy import AllowedLocations, named
 from virtualizarr.store import ManifestStore
+
+type Region = Literal["auto"] | Mapping[str, slice | Literal["auto"]]
 
 
 def open_virtual_dataset(
@@ -260,19 +262,28 @@ def extend(
     group: ManifestGroup,
     target: Url,
     append_dim: str | None,
-    region: Mapping[str, Any] | None,
+    region: Region | None,
     *,
+    formats: Collection[str] = (),
+    registry: Registry | None = None,
     storage_options: Mapping[str, Any] | None = None,
 ) -> str:
     """Append along a dimension as `append` does, or replace a region made of whole chunks.
 
-    `region` gives slices by dimension name, or "auto" for a dimension whose coordinate decides.
+    `region` gives slices by dimension name, or "auto" for a dimension whose coordinate decides, or
+    is "auto". `formats` are the writers whose stores are taken, by name; none stands for all.
+    A store that is written anew keeps its Zarr format and record size.
     """
     if (append_dim is None) == (region is None):
         raise ValueError("give append_dim or region, and not both")
-    access = Access.of(None, storage_options)
+    access = Access.of(registry, storage_options)
     parsed = parsed_input(target, access)
     writer = writer_named(parsed.format if parsed.format is not None else "")
+    if formats and writer not in map(writer_named, formats):
+        wanted = " or ".join(formats)
+        raise UnsupportedFeatureError(
+            f"this is a store of the format {writer.name}, not {wanted}", url=parsed.url
+        )
     if writer.appends:
         notes: list[str] = []
         writer.write(
@@ -291,7 +302,15 @@ def extend(
         plan = plan_region(parsed.group, group, region_of(parsed.group, group, region))
     if not plan.nothing_to_do:
         whole = carried_out(parsed.group, plan).map_arrays(in_one_chunk)
-        writer.write(whole, target, overwrite=True, storage_options=storage_options)
+        kept = writer.settings_of(target, registry, storage_options)
+        writer.write(
+            whole,
+            target,
+            overwrite=True,
+            registry=registry,
+            storage_options=storage_options,
+            **kept,
+        )
     return plan.note
 
 

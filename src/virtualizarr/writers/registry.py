@@ -21,7 +21,8 @@ class Writer:
 
     A target with one of the `suffixes` is written so unless told otherwise. `settings` go to the
     module's `write`, `replacing` too where what is at the target may be replaced. `appends` says
-    that the module appends by itself; other formats are written anew as a whole.
+    that the module appends by itself; other formats are written anew as a whole, with the options
+    that `settings_of` of the module `existing` finds.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Writer:
     suffixes: tuple[str, ...]
     settings: Mapping[str, str]
     replacing: Mapping[str, str]
+    existing: str | None = None
     takes_registry: bool = True
     appends: bool = False
 
@@ -56,18 +58,41 @@ class Writer:
         module: Any = import_module(self.module)
         module.write(group, target, storage_options=storage_options, **settings)
 
+    def settings_of(
+        self,
+        target: str | os.PathLike[str],
+        registry: Registry | None = None,
+        storage_options: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Return the options that a store at `target` was written with, to write it anew alike."""
+        if self.existing is None:
+            return {}
+        module: Any = import_module(self.existing)
+        found: dict[str, Any] = module.settings_of(
+            target, registry=registry, storage_options=storage_options, **self.settings
+        )
+        return found
+
 
 WRITERS: Mapping[str, Writer] = MappingProxyType(
     {
         writer.name: writer
         for writer in (
-            Writer("kerchunk", "virtualizarr.writers.kerchunk", (".json",), {"format": "json"}, {}),
+            Writer(
+                "kerchunk",
+                "virtualizarr.writers.kerchunk",
+                (".json",),
+                {"format": "json"},
+                {},
+                "virtualizarr.writers.kerchunk.existing",
+            ),
             Writer(
                 "kerchunk_parquet",
                 "virtualizarr.writers.kerchunk",
                 (".parquet", ".parq"),
                 {"format": "parquet"},
                 {},
+                "virtualizarr.writers.kerchunk.existing",
             ),
             Writer(
                 "icechunk",

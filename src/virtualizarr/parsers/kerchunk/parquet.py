@@ -21,7 +21,9 @@ from virtualizarr.errors import (
     VirtualizeError,
 )
 from virtualizarr.model import ArrayMetadata, ManifestArray, ManifestGroup
+from virtualizarr.model.evidence import OWN_KEY, known_locations
 from virtualizarr.parsers.base import CallableParser
+from virtualizarr.parsers.kerchunk.columns import Files
 from virtualizarr.parsers.kerchunk.document import decode_json, metadata_documents
 from virtualizarr.parsers.kerchunk.gather import Gathered
 from virtualizarr.parsers.kerchunk.keys import paths_of
@@ -92,7 +94,7 @@ class KerchunkParquetParser(CallableParser):
         """
         check_pyarrow()
         root = url.rstrip("/")
-        documents, record_size, files = yield from _read_metadata(root)
+        documents, record_size, own, files = yield from _read_metadata(root)
         selection = self._selection()
         metadata = {
             path: _metadata(path, documents)
@@ -113,10 +115,11 @@ class KerchunkParquetParser(CallableParser):
         }
         whole = dict.fromkeys(url for found in gathered.values() for url in found.whole_files())
         sizes = (yield from file_sizes(list(whole))) if whole else {}
+        about = Files(origin.resolve, sizes, known_locations(own, origin.resolve))
         arrays: dict[str, ManifestArray] = {}
         for path, found in gathered.items():
             try:
-                arrays[path] = ManifestArray(metadata[path], found.manifest(sizes))
+                arrays[path] = ManifestArray(metadata[path], found.manifest(about))
             except VirtualizeError as error:
                 raise error.located(node=path) from error.__cause__
         return grown(arrays, group_attributes(documents), selection.path)
@@ -127,8 +130,11 @@ class KerchunkParquetParser(CallableParser):
         return Selection(path, frozenset(skipped) | frozenset(self.drop_variables))
 
 
-def _read_metadata(root: str) -> Reading[tuple[Documents, int, FileList | None]]:
-    """Return the documents, the record size, and the files there are, None if that is not known."""
+def _read_metadata(root: str) -> Reading[tuple[Documents, int, Any, FileList | None]]:
+    """Return the documents, the record size, what our writer adds, and the files there are.
+
+    None stands for files that cannot be listed.
+    """
     text, files = yield [Elsewhere(child_url(root, METADATA_FILE), read_whole()), Listing(root)]
     if isinstance(text, VirtualizeError):
         raise _no_metadata(text, files)
@@ -145,7 +151,8 @@ def _read_metadata(root: str) -> Reading[tuple[Documents, int, FileList | None]]
     documents = metadata_documents(held)
     if v3 := paths_of(documents, "zarr.json"):
         raise UnsupportedFeatureError("Parquet references of Zarr v3", node=v3[0])
-    return documents, record_size, files if isinstance(files, FileList) else None
+    listed = files if isinstance(files, FileList) else None
+    return documents, record_size, document.get(OWN_KEY), listed
 
 
 def _no_metadata(error: VirtualizeError, files: Any) -> VirtualizeError:

@@ -175,11 +175,7 @@ class _Job:
     def _plan(self, existing: ManifestGroup) -> AppendPlan:
         if self.append_dim is not None:
             return plan_append(existing, self.group, self.append_dim)
-        if isinstance(self.region, str):
-            named = [n for n, a in self.group.arrays.items() if a.metadata.dimension_names == (n,)]
-            region: Mapping[str, Any] = dict.fromkeys(named, self.region)
-        else:
-            region = self.region if self.region is not None else {}
+        region = self.region if self.region is not None else {}
         return plan_region(existing, self.group, region_of(existing, self.group, region))
 
 

@@ -12,13 +12,14 @@ from typing import Any, Literal, overload
 
 from virtualizarr.errors import UnsupportedFeatureError
 from virtualizarr.model import ManifestGroup
+from virtualizarr.model.evidence import OWN_KEY
 from virtualizarr.source.open import Registry
 from virtualizarr.source.sink import write_bytes
 from virtualizarr.store.secrets import refuse_secrets
 from virtualizarr.writers.kerchunk.directory import open_target
 from virtualizarr.writers.kerchunk.entries import Block
 from virtualizarr.writers.kerchunk.parquet import Layout, parquet_files
-from virtualizarr.writers.kerchunk.text import json_text, reference_blocks
+from virtualizarr.writers.kerchunk.text import evidence_of, json_text, reference_blocks
 
 RECORD_SIZE = 100_000
 CATEGORICAL_THRESHOLD = 10
@@ -68,12 +69,14 @@ def write(
       URLs to be written once and numbered.
 
     What lies at the target is replaced in one step; in an object store a directory's `.zmetadata`
-    comes last. URLs are written as reference file systems read them: percent-encoded on the web
-    only.
+    comes last. What was known of the files when they were parsed (size, etag, times) stands under
+    a key of our own, "virtualizarr", which other readers ignore. URLs are written as reference file
+    systems read them: percent-encoded on the web only.
 
     Raises UnsupportedFeatureError, naming the array, for what the format cannot hold and saying
     what can; `SourceError` where the target cannot be written, or for Parquet holds something
-    else; MissingDependencyError for Parquet without pyarrow; ValueError for wrong arguments.
+    else; CombineError for a file that changed between two parses; MissingDependencyError for
+    Parquet without pyarrow; ValueError for wrong arguments.
     """
     refuse_secrets(group)
     chosen = format if format is not None else _format_for(target)
@@ -85,7 +88,8 @@ def write(
         refs: Block = {}
         for block in reference_blocks(group, zarr_format):
             refs.update(block)
-        return {"version": 1, "refs": refs}
+        own = evidence_of(group)
+        return {"version": 1, "refs": refs, **({OWN_KEY: own} if own is not None else {})}
     if chosen not in ("json", "parquet"):
         raise UnsupportedFeatureError(
             f'kerchunk format {chosen!r}; known are "dict", "json" and "parquet"'
@@ -93,7 +97,7 @@ def write(
     if target is None:
         raise ValueError(f'format="{chosen}" needs a target')
     if chosen == "json":
-        text = json_text(reference_blocks(group, zarr_format, tuple))
+        text = json_text(reference_blocks(group, zarr_format, tuple), evidence_of(group))
         write_bytes(target, text, registry, storage_options)
         return None
     if zarr_format != 2:

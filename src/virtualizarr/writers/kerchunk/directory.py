@@ -10,10 +10,10 @@ from typing import Any
 import orjson
 
 from virtualizarr.errors import SourceError
-from virtualizarr.source.open import Registry, open_source
-from virtualizarr.source.ranges import ByteRange
+from virtualizarr.source.open import Registry
 from virtualizarr.source.sink_tree import TreeSink, open_tree
-from virtualizarr.source.urls import child_url, normalize_url, redact
+from virtualizarr.source.urls import normalize_url, redact
+from virtualizarr.writers.kerchunk.existing import metadata_document
 from virtualizarr.writers.kerchunk.parquet import METADATA_FILE
 
 _PART = re.compile(r"(?:.*/)?refs\.\d+\.parq", re.DOTALL)
@@ -45,11 +45,8 @@ def _is_ours(
     url: str, registry: Registry | None, storage_options: Mapping[str, Any] | None
 ) -> bool:
     """Say whether the metadata of a directory are those of Parquet references."""
-    source = open_source(child_url(url, METADATA_FILE), registry, storage_options, cache=False)
-    size = source.facts().size
-    (text,) = source.read([ByteRange(0, size if size is not None else 2**31)])
     try:
-        document = orjson.loads(text)
+        document = metadata_document(url, registry, storage_options)
     except orjson.JSONDecodeError:
         return False
     return isinstance(document, Mapping) and "record_size" in document
