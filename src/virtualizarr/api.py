@@ -27,6 +27,7 @@ from virtualizarr.parsing import (
     Url,
     parsed_input,
     parsed_url_async,
+    settled,
 )
 from virtualizarr.plugins import writer_for, writer_named
 from virtualizarr.source.access import Access
@@ -235,7 +236,7 @@ def convert(
     """
     writer = writer_for(target, to)
     access = Access.of(None, storage_options, named(allowed_locations))
-    group = parsed_input(source, access, parser).group.map_arrays(in_one_chunk)
+    group = settled(parsed_input(source, access, parser).group).map_arrays(in_one_chunk)
     if rename:
         group = renamed_prefixes(group, rename)
     writer.write(group, target, overwrite=overwrite, storage_options=storage_options)
@@ -295,6 +296,7 @@ def extend(
             report=notes.append,
         )
         return "; ".join(notes)
+    settled(parsed.group)
     if append_dim is not None:
         plan = plan_append(parsed.group, group, append_dim)
     else:

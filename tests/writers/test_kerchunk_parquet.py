@@ -32,6 +32,7 @@ from virtualizarr.model import (
 )
 from virtualizarr.parsers.driver import Sources, parse_with
 from virtualizarr.parsers.kerchunk import KerchunkParquetParser
+from virtualizarr.parsing import settled
 from virtualizarr.source.open import open_source
 from virtualizarr.source.urls import normalize_url
 from virtualizarr.writers import kerchunk
@@ -49,7 +50,7 @@ class Registry:
 
 def parsed(path, registry=None, **options):
     sources = Sources(lambda url: open_source(url, registry))
-    return parse_with(KerchunkParquetParser(**options), normalize_url(path), sources)
+    return settled(parse_with(KerchunkParquetParser(**options), normalize_url(path), sources))
 
 
 @settings(max_examples=60, deadline=None)

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from virtualizarr.model import Location, ManifestArray, ManifestGroup
 from virtualizarr.model.location import EVIDENCE
+from virtualizarr.model.pending import PendingArray
 from virtualizarr.source.facts import FileFacts
 from virtualizarr.source.policy import ReferencePolicy
 from virtualizarr.source.reading import AsyncSource, Reading, Source, run, run_async
@@ -73,8 +74,14 @@ def is_within(url: str, root: str) -> bool:
 def parse_with(parser: ReadingParser, url: str, sources: Sources) -> ManifestGroup:
     """Return what `parser` finds at the canonical `url`, stamped with the facts of its files."""
     group = run(parser.parse(url), sources.open(url), sources.opener_from(url))
-    facts = {other: source.facts() for other, source in _read(group, sources)}
-    return referred(stamped(group, facts), url)
+
+    def stamped_when_read(array: ManifestArray) -> ManifestArray:
+        if isinstance(array, PendingArray):
+            return array.then(lambda read: _stamped_alone(read, sources))
+        return array
+
+    known = stamped(group, _facts(group, sources))
+    return referred(known.map_arrays(stamped_when_read) if _pending(known) else known, url)
 
 
 async def parse_with_async(parser: ReadingParser, url: str, sources: Sources) -> ManifestGroup:
@@ -112,6 +119,8 @@ def referred(group: ManifestGroup, root: str) -> ManifestGroup:
         return new
 
     def renewed_array(array: ManifestArray) -> ManifestArray:
+        if isinstance(array, PendingArray) and array.is_pending:
+            return array.then(lambda read: referred(ManifestGroup({"": read}), root).arrays[""])
         manifest = array.manifest
         old = manifest.locations
         if id(old) not in tuples:
@@ -146,6 +155,8 @@ def _relocated(group: ManifestGroup, renew: Callable[[Location], Location]) -> M
     """Return the tree with its locations renewed; arrays of which all stay are kept as they are."""
 
     def renewed(array: ManifestArray) -> ManifestArray:
+        if array.is_pending:
+            return array
         manifest = array.manifest
         locations = tuple(map(renew, manifest.locations))
         if all(map(operator.is_, locations, manifest.locations)):
@@ -162,9 +173,23 @@ def _with_facts(location: Location, facts: FileFacts) -> Location:
     return replace(location, **told) if told else location
 
 
+def _stamped_alone(array: ManifestArray, sources: Sources) -> ManifestArray:
+    alone = ManifestGroup({"": array})
+    return stamped(alone, _facts(alone, sources)).arrays[""]
+
+
+def _facts(group: ManifestGroup, sources: Sources) -> dict[str, FileFacts]:
+    return {url: source.facts() for url, source in _read(group, sources)}
+
+
+def _pending(group: ManifestGroup) -> bool:
+    return any(array.is_pending for _, array in group.walk_arrays())
+
+
 def _read(group: ManifestGroup, sources: Sources) -> list[tuple[str, AnySource]]:
     """Return the sources of the files that the group refers to, leaving out those only tried."""
-    urls = {location.url for array in _arrays(group) for location in array.manifest.locations}
+    known = (array for array in _arrays(group) if not array.is_pending)
+    urls = {location.url for array in known for location in array.manifest.locations}
     return [(url, source) for url, source in sources.opened.items() if url in urls]
 
 
