@@ -46,6 +46,7 @@ class DatasetAccessor:
         zarr_format: Literal[2, 3] = 2,
         record_size: int = kerchunk.RECORD_SIZE,
         categorical_threshold: int = kerchunk.CATEGORICAL_THRESHOLD,
+        mode: Literal["w"] | None = None,
         registry: Registry | None = None,
         storage_options: Mapping[str, Any] | None = None,
     ) -> dict[str, Any] | None:
@@ -69,6 +70,7 @@ class DatasetAccessor:
             zarr_format=zarr_format,
             record_size=record_size,
             categorical_threshold=categorical_threshold,
+            mode=mode,
             registry=registry,
             storage_options=storage_options,
         )
@@ -202,6 +204,7 @@ class DataTreeAccessor:
         zarr_format: Literal[2, 3] = 2,
         record_size: int = kerchunk.RECORD_SIZE,
         categorical_threshold: int = kerchunk.CATEGORICAL_THRESHOLD,
+        mode: Literal["w"] | None = None,
         registry: Registry | None = None,
         storage_options: Mapping[str, Any] | None = None,
     ) -> dict[str, Any] | None:
@@ -221,6 +224,7 @@ class DataTreeAccessor:
             zarr_format=zarr_format,
             record_size=record_size,
             categorical_threshold=categorical_threshold,
+            mode=mode,
             registry=registry,
             storage_options=storage_options,
         )

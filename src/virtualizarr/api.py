@@ -308,7 +308,7 @@ def extend(
         writer.write(
             whole,
             target,
-            overwrite=True,
+            extend=True,
             registry=registry,
             storage_options=storage_options,
             **kept,
