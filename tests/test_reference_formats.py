@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 import pytest
 import xarray as xr
 
 import virtualizarr
-from virtualizarr.errors import CombineError
+from virtualizarr.errors import CombineError, UnsupportedFeatureError
 
 pytestmark = pytest.mark.filterwarnings("ignore::zarr.errors.ZarrUserWarning")
 
@@ -106,16 +107,77 @@ def test_what_disagrees_is_not_appended(days: list[Path], tmp_path: Path, name: 
         xr.testing.assert_equal(ds, values(days[:1]))
 
 
-@pytest.mark.parametrize("name", ["store.icechunk", "store.zarr"])
+@pytest.mark.parametrize("name", FORMATS)
 def test_append_and_region_through_the_accessor(
     days: list[Path], tmp_path: Path, name: str
 ) -> None:
     write = FORMATS[name]
     write(virtual(days[:2]), tmp_path / name)
     write(virtual([days[2]]), tmp_path / name, append_dim="time")
-    with pytest.warns(UserWarning, match="nothing to do"):
-        write(virtual([days[2]]), tmp_path / name, append_dim="time")
+    for again in (days[2], days[0], days[1]):
+        with pytest.warns(UserWarning, match="nothing to do"):
+            write(virtual([again]), tmp_path / name, append_dim="time")
     middle = virtual([days[0]]).drop_vars(["height", "x", "time"])
+    with pytest.raises(CombineError, match="whole chunks"):
+        write(middle, tmp_path / name, region={"time": slice(4, 10)})
     write(middle, tmp_path / name, region={"time": slice(6, 12)})
     with xr.open_dataset(tmp_path / name, engine="virtualizarr") as ds:
         np.testing.assert_array_equal(ds["t"], values([days[0], days[0], days[2]])["t"])
+    write(virtual([days[1]]), tmp_path / name, region="auto")
+    with xr.open_dataset(tmp_path / name, engine="virtualizarr") as ds:
+        xr.testing.assert_equal(ds, values(days))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_last_chunk_that_is_not_full(tmp_path: Path, name: str) -> None:
+    """Zarr v3 has chunks of uneven lengths; in Zarr v2 nothing can follow a part of a chunk."""
+    parts = [tmp_path / "0.nc", tmp_path / "1.nc"]
+    for day, path in enumerate(parts):
+        encoding = {
+            "t": {"zlib": True, "chunksizes": (4, 4)},
+            "time": {"units": "hours since 2024"},
+        }
+        one_day(day).to_netcdf(path, engine="h5netcdf", encoding=encoding)
+    FORMATS[name](virtual(parts[:1]), tmp_path / name)
+    if name in ("store.icechunk", "store.zarr"):
+        FORMATS[name](virtual(parts[1:]), tmp_path / name, append_dim="time")
+        with xr.open_dataset(tmp_path / name, engine="virtualizarr") as ds:
+            xr.testing.assert_equal(ds, values(parts))
+        return
+    before = content(tmp_path / name)
+    with pytest.raises((CombineError, UnsupportedFeatureError), match="chunk"):
+        FORMATS[name](virtual(parts[1:]), tmp_path / name, append_dim="time")
+    assert content(tmp_path / name) == before
+
+
+def content(path: Path) -> dict[Path, bytes]:
+    """Return all files of a store."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return {file: file.read_bytes() for file in files if file.is_file()}
+
+
+@pytest.mark.parametrize("name", ["store.json", "store.parquet"])
+def test_what_is_appended_to_keeps_its_form(days: list[Path], tmp_path: Path, name: str) -> None:
+    write, path = FORMATS[name], tmp_path / name
+    write(virtual(days[:1]), path, **_FORM[name])
+    write(virtual(days[1:]), path, append_dim="time")
+    if path.is_dir():
+        assert orjson.loads((path / ".zmetadata").read_bytes())["record_size"] == 7
+    else:
+        assert "t/zarr.json" in orjson.loads(path.read_bytes())["refs"]
+    with xr.open_dataset(path, engine="virtualizarr") as ds:
+        xr.testing.assert_equal(ds, values(days))
+
+
+_FORM: dict[str, dict[str, Any]] = {
+    "store.json": {"zarr_format": 3},
+    "store.parquet": {"record_size": 7},
+}
+
+
+def test_only_kerchunk_references_are_appended_to_as_such(days: list[Path], tmp_path: Path) -> None:
+    FORMATS["store.zarr"](virtual(days[:1]), tmp_path / "a.zarr")
+    with pytest.raises(UnsupportedFeatureError, match="format zarr, not json or parquet"):
+        virtual(days[1:2]).vz.to_kerchunk(tmp_path / "a.zarr", append_dim="time")
+    with pytest.raises(ValueError, match="need the path"):
+        virtual(days[1:2]).vz.to_kerchunk(format="dict", append_dim="time")

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import xarray as xr
 
-from virtualizarr.api import extend
+from virtualizarr.api import Region, extend
 from virtualizarr.datasets.from_xarray import from_dataset, from_datatree
 from virtualizarr.datasets.lazy import LazyStore
 from virtualizarr.datasets.to_xarray import to_datatree, walk
@@ -41,26 +41,36 @@ class DatasetAccessor:
         filepath: Path | None = None,
         format: KerchunkFormat | None = None,  # noqa: A002 -- its name in VirtualiZarr 2.x
         *,
+        append_dim: str | None = None,
+        region: Region | None = None,
         zarr_format: Literal[2, 3] = 2,
         record_size: int = kerchunk.RECORD_SIZE,
         categorical_threshold: int = kerchunk.CATEGORICAL_THRESHOLD,
+        mode: Literal["w"] | None = None,
         registry: Registry | None = None,
         storage_options: Mapping[str, Any] | None = None,
     ) -> dict[str, Any] | None:
         """Return kerchunk references as a dict, or write them to the `filepath` or URL.
 
         `format` is "dict", "json" or "parquet" (a directory; `record_size` chunks a file); None
-        chooses by the `filepath`. Variables with values go into the references whole. Options and
-        errors are those of `writers.kerchunk.write`.
+        chooses by the `filepath`. Variables with values go into the references whole.
+        `append_dim` and `region` extend references that are there, or replace a part of them, as in
+        `to_icechunk`; they keep their Zarr format and record size, and appending what is already
+        there changes nothing and warns. Options and errors are those of `writers.kerchunk.write`.
         """
         _warn_if_nothing_is_virtual(self._arrays())
+        group = self.to_group()
+        if append_dim is not None or region is not None:
+            _extend_kerchunk(group, filepath, format, append_dim, region, registry, storage_options)
+            return None
         return kerchunk.write(
-            self.to_group(),
+            group,
             filepath,
             format=format,
             zarr_format=zarr_format,
             record_size=record_size,
             categorical_threshold=categorical_threshold,
+            mode=mode,
             registry=registry,
             storage_options=storage_options,
         )
@@ -72,7 +82,7 @@ class DatasetAccessor:
         group: str | None = None,
         mode: Literal["w", "w-", "a"] | None = None,
         append_dim: str | None = None,
-        region: Any = None,
+        region: Region | None = None,
         validate_containers: bool = True,
         last_updated_at: datetime | None = None,
         commit_message: str | None = None,
@@ -106,7 +116,7 @@ class DatasetAccessor:
         spec: Literal["manifest", "kerchunk"] = "manifest",
         mode: Literal["w", "w-"] = "w-",
         append_dim: str | None = None,
-        region: Any = None,
+        region: Region | None = None,
         columnar: bool | None = None,
         storage_options: Mapping[str, Any] | None = None,
     ) -> None:
@@ -189,9 +199,12 @@ class DataTreeAccessor:
         format: KerchunkFormat | None = None,  # noqa: A002 -- its name in VirtualiZarr 2.x
         *,
         write_inherited_coords: bool = False,
+        append_dim: str | None = None,
+        region: Region | None = None,
         zarr_format: Literal[2, 3] = 2,
         record_size: int = kerchunk.RECORD_SIZE,
         categorical_threshold: int = kerchunk.CATEGORICAL_THRESHOLD,
+        mode: Literal["w"] | None = None,
         registry: Registry | None = None,
         storage_options: Mapping[str, Any] | None = None,
     ) -> dict[str, Any] | None:
@@ -201,6 +214,9 @@ class DataTreeAccessor:
         """
         _warn_if_nothing_is_virtual(self._arrays())
         group = self.to_group(write_inherited_coords=write_inherited_coords)
+        if append_dim is not None or region is not None:
+            _extend_kerchunk(group, filepath, format, append_dim, region, registry, storage_options)
+            return None
         return kerchunk.write(
             group,
             filepath,
@@ -208,6 +224,7 @@ class DataTreeAccessor:
             zarr_format=zarr_format,
             record_size=record_size,
             categorical_threshold=categorical_threshold,
+            mode=mode,
             registry=registry,
             storage_options=storage_options,
         )
@@ -219,7 +236,7 @@ class DataTreeAccessor:
         group: str | None = None,
         mode: Literal["w", "w-", "a"] | None = None,
         append_dim: str | None = None,
-        region: Any = None,
+        region: Region | None = None,
         write_inherited_coords: bool = False,
         validate_containers: bool = True,
         last_updated_at: datetime | None = None,
@@ -255,7 +272,7 @@ class DataTreeAccessor:
         spec: Literal["manifest", "kerchunk"] = "manifest",
         mode: Literal["w", "w-"] = "w-",
         append_dim: str | None = None,
-        region: Any = None,
+        region: Region | None = None,
         write_inherited_coords: bool = False,
         columnar: bool | None = None,
         storage_options: Mapping[str, Any] | None = None,
@@ -376,6 +393,29 @@ def _opened(
     group: ManifestGroup, store: ManifestStore, path: str, chunks: Any, options: Mapping[str, Any]
 ) -> xr.Dataset:
     return xr.open_dataset(LazyStore(group, store, path), engine="store", chunks=chunks, **options)
+
+
+def _extend_kerchunk(
+    group: ManifestGroup,
+    filepath: Path | None,
+    format: KerchunkFormat | None,  # noqa: A002 -- its name in `to_kerchunk`
+    append_dim: str | None,
+    region: Region | None,
+    registry: Registry | None,
+    storage_options: Mapping[str, Any] | None,
+) -> None:
+    if filepath is None or format == "dict":
+        raise ValueError("append_dim and region need the path of references that are there")
+    note = extend(
+        group,
+        filepath,
+        append_dim,
+        region,
+        formats=("json", "parquet") if format is None else (format,),
+        registry=registry,
+        storage_options=storage_options,
+    )
+    _warn_if_nothing_was_done(note)
 
 
 def _warn_if_nothing_was_done(note: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import xarray as xr
 
@@ -12,7 +12,7 @@ from virtualizarr.datasets.many import OnError, Progress, Urls, open_many
 from virtualizarr.datasets.parallel import Parallel
 from virtualizarr.datasets.to_xarray import to_datatree, walk
 from virtualizarr.datasets.virtual import Wanted, virtual_datasets
-from virtualizarr.errors import VirtualizeError
+from virtualizarr.errors import UnsupportedFeatureError, VirtualizeError
 from virtualizarr.examine.renaming import renamed_prefixes
 from virtualizarr.model import ManifestGroup
 from virtualizarr.model.append import plan_append, plan_region, region_of
@@ -27,6 +27,7 @@ from virtualizarr.parsing import (
     Url,
     parsed_input,
     parsed_url_async,
+    settled,
 )
 from virtualizarr.plugins import writer_for, writer_named
 from virtualizarr.source.access import Access
@@ -34,6 +35,8 @@ from virtualizarr.source.listing import glob_urls
 from virtualizarr.source.open import Registry
 from virtualizarr.source.policy import AllowedLocations, named
 from virtualizarr.store import ManifestStore
+
+type Region = Literal["auto"] | Mapping[str, slice | Literal["auto"]]
 
 
 def open_virtual_dataset(
@@ -233,7 +236,7 @@ def convert(
     """
     writer = writer_for(target, to)
     access = Access.of(None, storage_options, named(allowed_locations))
-    group = parsed_input(source, access, parser).group.map_arrays(in_one_chunk)
+    group = settled(parsed_input(source, access, parser).group).map_arrays(in_one_chunk)
     if rename:
         group = renamed_prefixes(group, rename)
     writer.write(group, target, overwrite=overwrite, storage_options=storage_options)
@@ -260,19 +263,28 @@ def extend(
     group: ManifestGroup,
     target: Url,
     append_dim: str | None,
-    region: Mapping[str, Any] | None,
+    region: Region | None,
     *,
+    formats: Collection[str] = (),
+    registry: Registry | None = None,
     storage_options: Mapping[str, Any] | None = None,
 ) -> str:
     """Append along a dimension as `append` does, or replace a region made of whole chunks.
 
-    `region` gives slices by dimension name, or "auto" for a dimension whose coordinate decides.
+    `region` gives slices by dimension name, or "auto" for a dimension whose coordinate decides, or
+    is "auto". `formats` are the writers whose stores are taken, by name; none stands for all.
+    A store that is written anew keeps its Zarr format and record size.
     """
     if (append_dim is None) == (region is None):
         raise ValueError("give append_dim or region, and not both")
-    access = Access.of(None, storage_options)
+    access = Access.of(registry, storage_options)
     parsed = parsed_input(target, access)
     writer = writer_named(parsed.format if parsed.format is not None else "")
+    if formats and writer not in map(writer_named, formats):
+        wanted = " or ".join(formats)
+        raise UnsupportedFeatureError(
+            f"this is a store of the format {writer.name}, not {wanted}", url=parsed.url
+        )
     if writer.appends:
         notes: list[str] = []
         writer.write(
@@ -284,6 +296,7 @@ def extend(
             report=notes.append,
         )
         return "; ".join(notes)
+    settled(parsed.group)
     if append_dim is not None:
         plan = plan_append(parsed.group, group, append_dim)
     else:
@@ -291,7 +304,15 @@ def extend(
         plan = plan_region(parsed.group, group, region_of(parsed.group, group, region))
     if not plan.nothing_to_do:
         whole = carried_out(parsed.group, plan).map_arrays(in_one_chunk)
-        writer.write(whole, target, overwrite=True, storage_options=storage_options)
+        kept = writer.settings_of(target, registry, storage_options)
+        writer.write(
+            whole,
+            target,
+            extend=True,
+            registry=registry,
+            storage_options=storage_options,
+            **kept,
+        )
     return plan.note
 
 

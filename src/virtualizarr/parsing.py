@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +40,8 @@ from virtualizarr.store import ManifestStore
 
 NO_FILE = (SourceNotFoundError, SourceIsDirectoryError, UnknownFormatError)
 """What is raised for a directory: a web server may answer with a page that lists it."""
+
+ARRAYS_AT_ONCE = 16
 
 type Url = str | os.PathLike[str]
 type References = Mapping[str, Any]
@@ -93,6 +96,15 @@ def parsed_input(url: Input, access: Access, parser: AnyParser | None = None) ->
         registry = _registry_for(canonical, access.storage_options)
     store = chosen(url=canonical, registry=registry)
     return Parsed(referred(store.group, canonical), sources, canonical, None)
+
+
+def settled(group: ManifestGroup) -> ManifestGroup:
+    """Return the tree after reading what references of it are still to be read, side by side."""
+    pending = [array for _, array in group.walk_arrays() if array.is_pending]
+    if pending:
+        with ThreadPoolExecutor(min(len(pending), ARRAYS_AT_ONCE)) as pool:
+            list(pool.map(lambda array: array.manifest, pending))
+    return group
 
 
 def canonical_url(url: Url) -> str:

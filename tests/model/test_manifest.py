@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -170,7 +171,10 @@ def test_renaming_touches_no_missing_chunk() -> None:
     assert manifest.rename_paths(lambda url: url + "x").nrefs == 1
     known = Location("s3://b/f", 10, "tag", datetime(2020, 1, 1, tzinfo=UTC))
     renamed = manifest.with_locations((known,)).rename_paths("s3://c/f").locations[0]
-    assert (renamed.size, renamed.etag) == (10, "tag")
+    assert (renamed.size, renamed.etag, renamed.last_modified) == (10, None, None)
+    local = manifest.with_locations((replace(known, url="file:///a/f"),))
+    moved = local.rename_paths("file:///b/f").locations[0]
+    assert (moved.size, moved.last_modified) == (10, known.last_modified)
 
 
 def test_rows_of_a_sparse_index() -> None:

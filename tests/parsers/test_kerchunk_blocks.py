@@ -47,18 +47,23 @@ def same(one, other):
     escaped=st.booleans(),
     slashes=st.booleans(),
     size=st.integers(0, 40),
+    own=st.none() | st.just({"locations": {'},"refs":{': {"size": 1}}}) | st.just({"refs": {}}),
 )
-def test_every_way_to_cut_says_the_same(refs, style, escaped, slashes, size):
-    text = json.dumps({"version": 1, "refs": refs}, separators=style, ensure_ascii=escaped)
+def test_every_way_to_cut_says_the_same(refs, style, escaped, slashes, size, own):
+    member = {} if own is None else {"virtualizarr": own}
+    document = {"version": 1, **member, "refs": refs}
+    text = json.dumps(document, separators=style, ensure_ascii=escaped)
     if slashes:
         text = text.replace("/", "\\/")
     wanted = orjson.loads(text)["refs"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks, "BLOCK_BYTES", size)
-        table = blocks.table_of_text(text.encode())
-    if table is None:
+        found = blocks.table_of_text(text.encode())
+    if found is None:
         assert size < len(text)
         return
+    table, before = found
+    assert before == own
     assert same(rows_of(table), wanted)
     assert same(rows_of(table_of(wanted)), wanted)
 
@@ -69,7 +74,7 @@ REGULAR = '{"version":1,"refs":{"a/0":["u",1,2],"a/1":["v",30,40]}}'
 def test_regular_text_is_never_decoded_by_a_json_library(monkeypatch):
     monkeypatch.delattr(blocks, "orjson")
     for text in (REGULAR, json.dumps(json.loads(REGULAR)), REGULAR.replace("/", "\\/")):
-        table = blocks.table_of_text(text.encode())
+        table, _ = blocks.table_of_text(text.encode())
         assert rows_of(table) == {"a/0": ["u", 1, 2], "a/1": ["v", 30, 40]}
         assert table.urls == ("u", "v")
 
@@ -103,8 +108,9 @@ def test_mutants_are_read_as_json_or_not_at_all(data):
         text[data.draw(st.integers(0, len(text) - 1))] = data.draw(
             st.sampled_from(b'",:[]{}0a1 -\\')
         )
-    table = blocks.table_of_text(bytes(text))
-    if table is not None:
+    found = blocks.table_of_text(bytes(text))
+    if found is not None:
+        table, _ = found
         decoded = json.loads(bytes(text))
         assert decoded["version"] == 1
         assert same(rows_of(table), decoded["refs"])

@@ -30,6 +30,7 @@ from virtualizarr.model import INLINE, MISSING
 from virtualizarr.parsers import KerchunkParquetParser
 from virtualizarr.parsers.driver import Sources, parse_with
 from virtualizarr.parsers.kerchunk import group_from_refs
+from virtualizarr.parsing import settled
 from virtualizarr.source.open import open_source
 from virtualizarr.source.urls import normalize_url
 
@@ -47,7 +48,9 @@ URL = "s3://bucket/file"
 
 
 def parsed(path, **options):
-    return parse_with(KerchunkParquetParser(**options), normalize_url(path), Sources(open_source))
+    """Return what is at a path, all of it read."""
+    sources = Sources(open_source)
+    return settled(parse_with(KerchunkParquetParser(**options), normalize_url(path), sources))
 
 
 def references(array):

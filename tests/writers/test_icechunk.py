@@ -37,6 +37,7 @@ from virtualizarr.model import (
     ManifestGroup,
     RectilinearGrid,
 )
+from virtualizarr.model.combine import concatenate
 from virtualizarr.writers.icechunk import open_or_create_repository, write
 from virtualizarr.writers.icechunk.checksums import checksum_of
 from virtualizarr.writers.icechunk.containers import container_prefixes
@@ -280,13 +281,15 @@ def test_boxes_cover_a_grid_once(grid: tuple[int, ...], limit: int) -> None:
     assert not grid or axis_sizes(grid, limit)[0][0] == 0
 
 
-def _many(count: int, files: int = 100) -> ManifestGroup:
-    """References of made-up files over a grid (files, n)."""
+def _many(count: int, files: int = 100, first: int = 0) -> ManifestGroup:
+    """References of made-up files, numbered from `first`, over a grid (files, n)."""
     each = count // files
     metadata = ArrayMetadata.create(
         shape=(files, each), dtype=np.dtype("f4"), chunk_shape=(1, 1), dimension_names=("t", "x")
     )
-    locations = tuple(Location(f"s3://bucket/{i}.nc", etag=f"{i}") for i in range(files))
+    locations = tuple(
+        Location(f"s3://bucket/{i}.nc", etag=f"{i}") for i in range(first, first + files)
+    )
     codes = np.broadcast_to(np.arange(files, dtype=np.uint32)[:, None], (files, each))
     offset = np.arange(count, dtype=np.uint64).reshape(files, each)
     length = np.broadcast_to(np.uint32(4), (files, each))
@@ -305,6 +308,30 @@ def test_manifests_are_split_and_written_in_batches(tmp_path: Path) -> None:
     assert repository.list_branches() == {"main"}
     assert len(history(path)) > 2
     assert_same_tree(parsed(path), group)
+
+
+def test_the_configuration_of_your_own_repository_stays(tmp_path: Path) -> None:
+    """Large writes cut the manifests of what they make, and save none of that."""
+    path = tmp_path / "repo"
+    config = icechunk.RepositoryConfig.default()
+    config.set_virtual_chunk_container(
+        icechunk.VirtualChunkContainer("s3://bucket/", icechunk.s3_store(region="us-east-1"))
+    )
+    storage = icechunk.local_filesystem_storage(str(path))
+    repository = icechunk.Repository.create(storage, config=config)
+    saved = repository.config.manifest
+    group = _many(240_000)
+    snapshot = write(group, repository)
+    assert snapshot is not None
+    sizes = [file.num_chunk_refs for file in repository.list_manifest_files(snapshot)]
+    assert sum(sizes) == 240_000
+    assert max(sizes) <= 50_000
+    assert icechunk.Repository.open(storage).config.manifest == saved
+    assert_same_tree(parsed(path), group)
+    more = _many(240_000, first=1000)
+    write(more, repository, append_dim="t")
+    joined = concatenate([group.arrays["a"], more.arrays["a"]], 0)
+    assert parsed(path).arrays["a"].manifest == joined.manifest
 
 
 KILLED = """

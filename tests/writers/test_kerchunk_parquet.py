@@ -9,6 +9,7 @@ from pathlib import Path
 
 import fsspec
 import numpy as np
+import obstore
 import pyarrow.parquet as pq
 import pytest
 import xarray as xr
@@ -19,7 +20,15 @@ from obstore.store import LocalStore, MemoryStore
 
 import virtualizarr
 from strategies import assert_same_tree, groups
-from virtualizarr.errors import SourceError, SourceNotFoundError, UnsupportedFeatureError
+from virtualizarr.api import extend
+from virtualizarr.errors import (
+    AlreadyExistsError,
+    CorruptFileError,
+    SourceError,
+    SourceNotFoundError,
+    UnknownFormatError,
+    UnsupportedFeatureError,
+)
 from virtualizarr.model import (
     INLINE,
     MISSING,
@@ -32,6 +41,7 @@ from virtualizarr.model import (
 )
 from virtualizarr.parsers.driver import Sources, parse_with
 from virtualizarr.parsers.kerchunk import KerchunkParquetParser
+from virtualizarr.parsing import settled
 from virtualizarr.source.open import open_source
 from virtualizarr.source.urls import normalize_url
 from virtualizarr.writers import kerchunk
@@ -49,7 +59,7 @@ class Registry:
 
 def parsed(path, registry=None, **options):
     sources = Sources(lambda url: open_source(url, registry))
-    return parse_with(KerchunkParquetParser(**options), normalize_url(path), sources)
+    return settled(parse_with(KerchunkParquetParser(**options), normalize_url(path), sources))
 
 
 @settings(max_examples=60, deadline=None)
@@ -358,22 +368,83 @@ def test_files_and_absent_directories_are_named(tmp_path):
         kerchunk.write(group, tmp_path / "file", format="parquet")
 
 
+def names_in(store, prefix="refs.parq"):
+    return {
+        meta["path"]: bytes(store.get(meta["path"]).bytes())
+        for page in store.list(prefix)
+        for meta in page
+    }
+
+
 @pytest.mark.parametrize("kind", [MemoryStore, LocalStore])
-def test_stores_get_the_metadata_last(tmp_path, kind):
+def test_references_in_a_store_are_replaced_only_if_asked(tmp_path, kind):
     group, _ = example(tmp_path)
-    put: list[str] = []
     (tmp_path / "store").mkdir()
     store = MemoryStore() if kind is MemoryStore else LocalStore(tmp_path / "store")
-    registry = Registry(store)
-    for record_size in (3, 30):
-        kerchunk.write(group, "s3://bucket/refs.parq", record_size=record_size, registry=registry)
-        assert_same_tree(parsed("s3://bucket/refs.parq", registry), group)
-        objects = [meta for page in store.list("refs.parq") for meta in page]
-        newest = max(objects, key=lambda meta: meta["last_modified"])
-        assert kind is LocalStore or newest["path"] == "refs.parq/.zmetadata"
-        names = [meta["path"] for meta in objects]
-        put.append(sum(name.startswith("refs.parq/v/") for name in names))
-    assert put == [14, 2]
+    registry, url = Registry(store), "s3://bucket/refs.parq"
+    kerchunk.write(group, url, record_size=3, registry=registry)
+    before = names_in(store)
+    if kind is MemoryStore:
+        with pytest.raises(AlreadyExistsError, match="cannot be replaced in one step"):
+            kerchunk.write(group, url, record_size=30, registry=registry)
+        assert names_in(store) == before
+    kerchunk.write(group, url, record_size=30, registry=registry, mode="w")
+    assert_same_tree(parsed(url, registry), group)
+    after = names_in(store)
+    assert [sum("/v/" in name for name in names) for names in (before, after)] == [14, 2]
     store.put("taken/file", b"x")
     with pytest.raises(SourceError, match="not replaced"):
-        kerchunk.write(group, "s3://bucket/taken", format="parquet", registry=registry)
+        kerchunk.write(group, "s3://bucket/taken", format="parquet", registry=registry, mode="w")
+    with pytest.raises(ValueError, match="mode"):
+        kerchunk.write(group, url, registry=registry, mode="a")
+
+
+def breaking(change, left):
+    """Return `change`, a function on a store, which kills its caller after some calls."""
+
+    def counted(*arguments):
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+        return change(*arguments)
+
+    return counted
+
+
+def test_a_writer_killed_on_an_object_store(tmp_path, monkeypatch):
+    """A first write is completed by another; a reader of one that replaces is told, never misled."""
+    old, _ = example(tmp_path, cells=9)
+    new, _ = example(tmp_path, seed=1, cells=12)
+    url = "s3://bucket/refs.parq"
+    for starts_with, mode in ((None, None), (old, "w")):
+        for changes in range(6):
+            registry = Registry(MemoryStore())
+            if starts_with is not None:
+                kerchunk.write(starts_with, url, record_size=3, registry=registry)
+            left = [changes]
+            with monkeypatch.context() as patch:
+                for name in ("put", "delete"):
+                    patch.setattr(obstore, name, breaking(getattr(obstore, name), left))
+                with pytest.raises(KeyboardInterrupt):
+                    kerchunk.write(new, url, record_size=3, registry=registry, mode=mode)
+            if starts_with is not None and not changes:
+                assert_same_tree(parsed(url, registry), old)
+            else:
+                with pytest.raises((CorruptFileError, UnknownFormatError, SourceNotFoundError)):
+                    parsed(url, registry)
+            kerchunk.write(new, url, record_size=3, registry=registry, mode=mode)
+            assert_same_tree(parsed(url, registry), new)
+
+
+def test_an_append_to_references_in_a_store_is_refused(tmp_path):
+    """It would be no append to who reads meanwhile, and a kill would leave nothing to read."""
+    group, _ = example(tmp_path)
+    store = MemoryStore()
+    registry, url = Registry(store), "s3://bucket/refs.parq"
+    kerchunk.write(group, url, registry=registry)
+    before = names_in(store)
+    (tmp_path / "other").mkdir()
+    more, _ = example(tmp_path / "other", seed=1)
+    with pytest.raises(AlreadyExistsError, match="JSON, Icechunk or Zarr"):
+        extend(more, url, "x", None, registry=registry)
+    assert names_in(store) == before

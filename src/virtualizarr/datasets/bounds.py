@@ -12,7 +12,6 @@ from collections.abc import Mapping
 import xarray as xr
 
 from virtualizarr.datasets.variable import manifest_array
-from virtualizarr.model import ManifestArray
 
 TIME_ATTRIBUTES = ("units", "calendar")
 
@@ -47,7 +46,7 @@ def _with_attributes(variable: xr.Variable, added: Mapping[str, object]) -> xr.V
     if array is None:
         return variable
     attributes = {**array.metadata.attributes, **added}
-    replaced = ManifestArray(array.metadata.replace(attributes=attributes), array.manifest)
+    replaced = array.described(array.metadata.replace(attributes=attributes))
     return type(variable)(
         variable.dims, replaced, {**variable.attrs, **added}, variable.encoding, fastpath=True
     )

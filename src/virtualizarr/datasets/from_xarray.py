@@ -68,7 +68,7 @@ def _renewed(array: ManifestArray, variable: xr.Variable) -> ManifestArray:
     metadata = array.metadata.replace(
         dimension_names=_dims(variable), attributes=_attributes(variable.attrs)
     )
-    return ManifestArray(metadata, array.manifest)
+    return array.described(metadata)
 
 
 def _inline_array(variable: xr.Variable, name: str) -> ManifestArray:

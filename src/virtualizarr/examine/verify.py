@@ -12,7 +12,7 @@ from virtualizarr.errors import VirtualizeError
 from virtualizarr.examine.reach import reach
 from virtualizarr.examine.sampling import decode_chunk, random_cells
 from virtualizarr.model import Location, ManifestArray
-from virtualizarr.parsing import AnyParser, Input, parsed_input
+from virtualizarr.parsing import AnyParser, Input, parsed_input, settled
 from virtualizarr.source.access import Access
 from virtualizarr.source.open import Registry
 from virtualizarr.source.policy import AllowedLocations, named
@@ -79,7 +79,7 @@ def verify(
     `virtualizarr.open_store`.
     """
     access = Access.of(registry, storage_options, named(allowed_locations))
-    group = parsed_input(url, access, parser).group
+    group = settled(parsed_input(url, access, parser).group)
     arrays = dict(group.walk_arrays())
     wanted, problems = _asked_of_files(arrays)
     bad: dict[Evidence, Problem] = {}

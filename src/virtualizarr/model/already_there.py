@@ -164,7 +164,7 @@ def _check_there(growing: list[Pair], at: int, dim: str, so_far: str) -> None:
         aligned = first < len(layout.starts) and int(layout.starts[first]) == at
         rows = there.manifest.take(axis, slice(first, first + count))
         shown = int(layout.shown[first : first + count].sum())
-        same = _same_values(pair, at) or (
+        same = (pair.axis == 0 and same_values(there, here, at)) or (
             aligned
             and rows.shape_chunk_grid == here.manifest.shape_chunk_grid
             and shown == here.shape[axis]
@@ -178,15 +178,20 @@ def _check_there(growing: list[Pair], at: int, dim: str, so_far: str) -> None:
             )
 
 
-def _same_values(pair: Pair, at: int) -> bool:
-    """Say whether arrays held by value agree, in whatever chunks; False where they are not so."""
-    there, here = dense_bytes(pair.existing), dense_bytes(pair.new)
-    if pair.axis or there is None or here is None or pair.existing.dtype != pair.new.dtype:
+def same_values(existing: ManifestArray, new: ManifestArray, at: int) -> bool:
+    """Say whether `new` is what `existing` has from position `at` of its first axis on.
+
+    Only of arrays held by value, in whatever chunks, that differ in length along that axis at most;
+    False for others.
+    """
+    there, here = dense_bytes(existing), dense_bytes(new)
+    if there is None or here is None or existing.dtype != new.dtype:
         return False
-    codecs = (pair.existing.metadata.codecs, pair.new.metadata.codecs)
-    count = pair.new.shape[0]
+    if existing.shape[1:] != new.shape[1:] or existing.metadata.codecs != new.metadata.codecs:
+        return False
+    count = new.shape[0]
     row = len(here) // count if count else 0
-    return codecs[0] == codecs[1] and there[at * row : (at + count) * row] == here
+    return there[at * row : (at + count) * row] == here
 
 
 def _same_references(pair: Pair, rows: ChunkManifest) -> bool:

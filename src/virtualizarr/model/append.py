@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from virtualizarr.model.already_there import (
     place_of,
     plain_values,
     run_position,
+    same_values,
 )
 from virtualizarr.model.array import ManifestArray
 from virtualizarr.model.columns import replaced_at
@@ -104,18 +105,34 @@ def plan_region(
     """Return what it takes to replace a region of `existing`, given by dimension, with `new`.
 
     Dimensions that are not named are taken whole. Arrays without any of the dimensions must be
-    alike, as in `plan_append`. Raises CombineError if the region is not made of whole chunks.
+    alike, as in `plan_append`; values that are there already stay as they are. Raises CombineError
+    if the region is not made of whole chunks.
     """
     pairs = [(pair, _region_axes(pair, region)) for pair in pairs_of(existing, new, None)]
     if not any(axes for _, axes in pairs):
         raise CombineError(f"no array has any of the dimensions {sorted(region)}")
     placements: list[Placement] = []
     for pair, axes in pairs:
-        if axes:
-            placements.append(_placed(pair, axes))
-        else:
+        if not axes:
             check_alike(pair)
-    return AppendPlan(tuple(placements), "replaced a region")
+        elif not _holds(pair, axes):
+            placements.append(_placed(pair, axes))
+    note = "replaced a region" if placements else "nothing to do: these values are there"
+    return AppendPlan(tuple(placements), note)
+
+
+def _holds(pair: Pair, axes: Mapping[int, slice]) -> bool:
+    """Say whether a region has the values already, as coordinates of it do."""
+    cut = range(pair.existing.shape[0])[axes.get(0, slice(None))] if pair.existing.ndim else None
+    whole = all(
+        len(range(n)[axes[axis]]) == n
+        for axis, n in enumerate(pair.existing.shape)
+        if axis in axes and axis
+    )
+    if cut is None or cut.step != 1 or len(cut) != pair.new.shape[0] or not whole:
+        return False
+    check_decoding(pair)
+    return same_values(pair.existing, pair.new, cut.start)
 
 
 def _region_axes(pair: Pair, region: Mapping[str, slice]) -> dict[int, slice]:
@@ -127,12 +144,16 @@ def _region_axes(pair: Pair, region: Mapping[str, slice]) -> dict[int, slice]:
 
 
 def region_of(
-    existing: ManifestGroup, new: ManifestGroup, dims: Mapping[str, Any]
+    existing: ManifestGroup, new: ManifestGroup, dims: Mapping[str, Any] | Literal["auto"]
 ) -> dict[str, slice]:
     """Return `dims` with every "auto" worked out from coordinates with inline values.
 
-    Raises CombineError where the values of a coordinate are not there, in one run.
+    "auto" alone stands for all dimensions that have a coordinate in the root of `new`. Raises
+    CombineError where the values of a coordinate are not there, in one run.
     """
+    if isinstance(dims, str):
+        named = [n for n, a in new.arrays.items() if a.metadata.dimension_names == (n,)]
+        dims = dict.fromkeys(named, dims)
     found: dict[str, slice] = {}
     for dim, wanted in dims.items():
         if wanted != "auto":

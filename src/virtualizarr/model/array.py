@@ -118,6 +118,15 @@ class ManifestArray(NDArrayOperatorsMixin):
     def T(self) -> ManifestArray:  # noqa: N802
         return transpose(self)
 
+    @property
+    def is_pending(self) -> bool:
+        """Whether the references are still to be read, as some stores of them allow."""
+        return False
+
+    def described(self, metadata: ArrayMetadata) -> ManifestArray:
+        """Return the same references under another description; none is read for that."""
+        return ManifestArray(metadata, self.manifest)
+
     def rebuilt(self, metadata: ArrayMetadata, manifest: ChunkManifest) -> ManifestArray:
         """Return an array of other parts."""
         return ManifestArray(metadata, manifest)

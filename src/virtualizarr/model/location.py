@@ -54,7 +54,18 @@ class Location:
             known["referrer"] = None
         return replace(self, **known) if known else self
 
+    def moved(self, url: str) -> Location:
+        """Return the location of the same content at another URL, which its reader has named.
 
+        A copy in a bucket or on a web server has an etag and a time of its own, so only a file that
+        stays on local disks keeps them.
+        """
+        if self.url.startswith(_LOCAL) and url.startswith(_LOCAL):
+            return replace(self, url=url, referrer=None)
+        return Location(url, self.size)
+
+
+_LOCAL = "file://"
 EVIDENCE = ("size", "etag", "last_modified")
 
 

@@ -7,7 +7,6 @@ Ten million references are three numpy arrays and a short tuple of locations, no
 from __future__ import annotations
 
 from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, Sequence, ValuesView
-from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -327,15 +326,15 @@ class ChunkManifest:
     def rename_paths(self, new: str | Callable[[str], str]) -> Self:
         """Return a manifest whose locations are renamed; other chunks stay as they are.
 
-        `new` is the URL for every reference, or a function from old URL to new. What is known of
-        the files stays with them: renaming says that the same files lie elsewhere. Who renames a
-        location has named it himself: it has no referrer any more.
+        `new` is the URL for every reference, or a function from old URL to new. Of what is known
+        of the files stays what a copy has too: see `Location.moved`. Who renames a location has
+        named it himself: it has no referrer any more.
         """
         rename = (lambda _: new) if isinstance(new, str) else new
 
         def renamed(location: Location) -> Location:
             url = rename(location.url)
-            return location if url == location.url else replace(location, url=url, referrer=None)
+            return location if url == location.url else location.moved(url)
 
         return self.with_locations(tuple(map(renamed, self._locations)))
 

@@ -15,6 +15,7 @@ from typing import Protocol
 from virtualizarr.errors import SourceNotFoundError
 from virtualizarr.model import Location, ManifestArray, ManifestGroup
 from virtualizarr.model.location import EVIDENCE
+from virtualizarr.model.pending import PendingArray
 from virtualizarr.source.facts import FileFacts
 from virtualizarr.source.policy import ReferencePolicy
 from virtualizarr.source.reading import AsyncSource, Reading, Source, run, run_async
@@ -74,8 +75,14 @@ def is_within(url: str, root: str) -> bool:
 def parse_with(parser: ReadingParser, url: str, sources: Sources) -> ManifestGroup:
     """Return what `parser` finds at the canonical `url`, stamped with the facts of its files."""
     group = run(parser.parse(url), sources.open(url), sources.opener_from(url))
-    facts = {other: _facts(source) for other, source in _read(group, sources)}
-    return referred(stamped(group, facts), url)
+
+    def stamped_when_read(array: ManifestArray) -> ManifestArray:
+        if isinstance(array, PendingArray):
+            return array.then(lambda read: _stamped_alone(read, sources))
+        return array
+
+    known = stamped(group, _facts(group, sources))
+    return referred(known.map_arrays(stamped_when_read) if _pending(known) else known, url)
 
 
 async def parse_with_async(parser: ReadingParser, url: str, sources: Sources) -> ManifestGroup:
@@ -86,11 +93,11 @@ async def parse_with_async(parser: ReadingParser, url: str, sources: Sources) ->
         return opener(other)
 
     group = await run_async(parser.parse(url), sources.open(url), opener_async)
-    facts = {other: await _facts_async(source) for other, source in _read(group, sources)}
+    facts = {other: await _told_async(source) for other, source in _read(group, sources)}
     return referred(stamped(group, facts), url)
 
 
-def _facts(source: Source) -> FileFacts:
+def _told(source: Source) -> FileFacts:
     """Return what is known of a file that is referred to; nothing of one that is not there."""
     try:
         return source.facts()
@@ -98,7 +105,7 @@ def _facts(source: Source) -> FileFacts:
         return FileFacts()
 
 
-async def _facts_async(source: AsyncSource) -> FileFacts:
+async def _told_async(source: AsyncSource) -> FileFacts:
     try:
         return await source.facts_async()
     except SourceNotFoundError:
@@ -128,6 +135,8 @@ def referred(group: ManifestGroup, root: str) -> ManifestGroup:
         return new
 
     def renewed_array(array: ManifestArray) -> ManifestArray:
+        if isinstance(array, PendingArray) and array.is_pending:
+            return array.then(lambda read: referred(ManifestGroup({"": read}), root).arrays[""])
         manifest = array.manifest
         old = manifest.locations
         if id(old) not in tuples:
@@ -162,6 +171,8 @@ def _relocated(group: ManifestGroup, renew: Callable[[Location], Location]) -> M
     """Return the tree with its locations renewed; arrays of which all stay are kept as they are."""
 
     def renewed(array: ManifestArray) -> ManifestArray:
+        if array.is_pending:
+            return array
         manifest = array.manifest
         locations = tuple(map(renew, manifest.locations))
         if all(map(operator.is_, locations, manifest.locations)):
@@ -178,9 +189,23 @@ def _with_facts(location: Location, facts: FileFacts) -> Location:
     return replace(location, **told) if told else location
 
 
+def _stamped_alone(array: ManifestArray, sources: Sources) -> ManifestArray:
+    alone = ManifestGroup({"": array})
+    return stamped(alone, _facts(alone, sources)).arrays[""]
+
+
+def _facts(group: ManifestGroup, sources: Sources) -> dict[str, FileFacts]:
+    return {url: _told(source) for url, source in _read(group, sources)}
+
+
+def _pending(group: ManifestGroup) -> bool:
+    return any(array.is_pending for _, array in group.walk_arrays())
+
+
 def _read(group: ManifestGroup, sources: Sources) -> list[tuple[str, AnySource]]:
     """Return the sources of the files that the group refers to, leaving out those only tried."""
-    urls = {location.url for array in _arrays(group) for location in array.manifest.locations}
+    known = (array for array in _arrays(group) if not array.is_pending)
+    urls = {location.url for array in known for location in array.manifest.locations}
     return [(url, source) for url, source in sources.opened.items() if url in urls]
 
 

@@ -45,6 +45,10 @@ class FileList:
     etags: Sequence[str | None]
     modified: Sequence[datetime | None]
 
+    def facts(self, row: int) -> FileFacts:
+        """Return what is known of one file."""
+        return FileFacts(int(self.sizes[row]), self.etags[row], self.modified[row])
+
     @classmethod
     def of(cls, rows: Sequence[tuple[str, FileFacts]]) -> FileList:
         """Return the columns of named facts, whose sizes are known."""

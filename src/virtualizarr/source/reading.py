@@ -12,6 +12,8 @@ Requests and their answers:
 - `Stat` -> `FileFacts`: size, etag and modification time, as far as they are known.
 - `Elsewhere(url, reading)` -> what that reading returns when it is run on another file, or the
   `VirtualizeError` it raised (as a value: only the asking reading knows whether that matters).
+- `Later(reading)` -> what runs the reading that `reading()` makes, on the same file, when it is
+  called: for what may never be asked for. On an event loop it is run at once.
 - `Listing(url)` -> the `FileList` of what lies below a directory, or the `VirtualizeError`.
 """
 
@@ -44,6 +46,13 @@ class Elsewhere:
     reading: Reading[Any]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Later:
+    """Asks for a function of no arguments that returns the result of the reading made."""
+
+    reading: Callable[[], Reading[Any]]
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
     """Asks which files lie below the directory at `url`, at any depth."""
@@ -52,7 +61,7 @@ class Listing:
 
 
 type BytesRequest = ByteRange | ByteBlocks
-type Request = BytesRequest | Stat | Elsewhere | Listing
+type Request = BytesRequest | Stat | Elsewhere | Later | Listing
 type Reading[T] = Generator[Sequence[Request], Sequence[Any], T]
 
 
@@ -170,6 +179,8 @@ def _answer(
         if isinstance(request, Elsewhere | Listing)
         else source.facts()
         if isinstance(request, Stat)
+        else _later(request, source, opener)
+        if isinstance(request, Later)
         else next(supply)
         for request in requests
     ]
@@ -226,10 +237,20 @@ async def _answer_async(
     for request in requests:
         if isinstance(request, Elsewhere | Listing):
             answers.append(next(others))
+        elif isinstance(request, Stat):
+            answers.append(await source.facts_async())
+        elif isinstance(request, Later):
+            found = await run_async(request.reading(), source, opener)
+            answers.append(lambda found=found: found)
         else:
-            known = await source.facts_async() if isinstance(request, Stat) else next(supply)
-            answers.append(known)
+            answers.append(next(supply))
     return answers
+
+
+def _later(
+    request: Later, source: Source, opener: Callable[[str], Source] | None
+) -> Callable[[], Any]:
+    return lambda: run(request.reading(), source, opener)
 
 
 def _open[S](url: str, opener: Callable[[str], S] | None) -> S:

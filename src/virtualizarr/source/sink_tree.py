@@ -52,10 +52,11 @@ class TreeSink(Protocol):
         """Whether all files change at once; if not, old and new ones lie side by side a while."""
         ...
 
-    def write(self, *phases: Iterable[File]) -> None:
+    def write(self, *phases: Iterable[File], withdrawn: Collection[str] = ()) -> None:
         """Replace all that lies there by files, in phases, one after the other.
 
-        Names may hold "/". Raises `SourceError` where something cannot be written.
+        Names may hold "/". Where files do not change at once, the `withdrawn` are removed before
+        anything is written. Raises `SourceError` where something cannot be written.
         """
         ...
 
@@ -100,7 +101,8 @@ class LocalTree:
         except OSError as error:
             raise _unwritten(error, self.url) from error
 
-    def write(self, *phases: Iterable[File]) -> None:
+    def write(self, *phases: Iterable[File], withdrawn: Collection[str] = ()) -> None:
+        del withdrawn
         real = os.path.realpath(self.path)
         folder, name = os.path.split(real)
         beside = os.path.join(folder, f".{name[:100]}.{secrets.token_hex(6)}.partial")
@@ -210,18 +212,21 @@ class StoreTree:
     def names(self) -> Collection[str]:
         return list_store(self.store, self.path, self.url).names
 
-    def write(self, *phases: Iterable[File]) -> None:
+    def write(self, *phases: Iterable[File], withdrawn: Collection[str] = ()) -> None:
         before = set(self.names)
         written: set[str] = set()
+        self._remove(sorted(before & set(withdrawn)))
         with ThreadPoolExecutor(PUTS_IN_FLIGHT) as pool:
             for phase in phases:
                 for batch in batched(_names_checked(phase), PUTS_IN_FLIGHT):
                     written.update(name for name, _ in batch)
                     list(pool.map(self._put, batch))
-        stale = sorted(before - written)
+        self._remove(sorted(before - written - set(withdrawn)))
+
+    def _remove(self, names: list[str]) -> None:
         try:
-            if stale:
-                obstore.delete(self.store, [self._key(name) for name in stale])
+            if names:
+                obstore.delete(self.store, [self._key(name) for name in names])
         except CLIENT_ERRORS as error:
             raise translated(error, self.url) from None
 

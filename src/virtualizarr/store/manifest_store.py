@@ -69,11 +69,7 @@ class ManifestStore(Store):
             for array in self._tree.arrays.values()
         ):
             zarr.config.set({"array.rectilinear_chunks": True})
-        self._all_local = all(
-            location.url.startswith(LOCAL_SCHEME)
-            for array in self._tree.arrays.values()
-            for location in array.manifest.locations
-        )
+        self._is_local = (-1, False)
 
     @property
     def group(self) -> ManifestGroup:
@@ -163,9 +159,16 @@ class ManifestStore(Store):
     def _supports_sync_io(self) -> bool:
         """Tell zarr's fused pipeline to read without an event loop: right for local files only.
 
-        Remote chunks are better fetched many at a time, which the asynchronous path does.
+        Remote chunks are better fetched many at a time, which the asynchronous path does. While
+        references are still to be read, those that are known decide, if there are any.
         """
-        return self._all_local
+        arrays = self._tree.arrays.values()
+        pending = sum(array.is_pending for array in arrays)
+        if self._is_local[0] != pending:
+            known = [each for a in arrays if not a.is_pending for each in a.manifest.locations]
+            is_local = all(location.url.startswith(LOCAL_SCHEME) for location in known)
+            self._is_local = (pending, is_local and (bool(known) or not pending))
+        return self._is_local[1]
 
     async def get(
         self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None

@@ -59,7 +59,7 @@ class Tree:
         if path not in self.arrays:
             return None
         cell = _cell(indices)
-        grid = self.arrays[path].manifest.shape_chunk_grid
+        grid = self.arrays[path].metadata.grid_shape
         if cell is None or len(cell) != len(grid) or any(map(int.__ge__, cell, grid)):
             return None
         return ChunkKey(path, cell)

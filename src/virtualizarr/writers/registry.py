@@ -20,8 +20,10 @@ class Writer:
     """A format that can be written, by the name of its parser; its module is imported to write.
 
     A target with one of the `suffixes` is written so unless told otherwise. `settings` go to the
-    module's `write`, `replacing` too where what is at the target may be replaced. `appends` says
-    that the module appends by itself; other formats are written anew as a whole.
+    module's `write`, `replacing` too where what is at the target may be replaced, `extending` where
+    only what extends it may replace it. `appends` says that the module appends by itself; other
+    formats are written anew as a whole, with the options that `settings_of` of the module
+    `existing` finds.
     """
 
     name: str
@@ -29,6 +31,8 @@ class Writer:
     suffixes: tuple[str, ...]
     settings: Mapping[str, str]
     replacing: Mapping[str, str]
+    extending: Mapping[str, str]
+    existing: str | None = None
     takes_registry: bool = True
     appends: bool = False
 
@@ -38,6 +42,7 @@ class Writer:
         target: str | os.PathLike[str],
         *,
         overwrite: bool = False,
+        extend: bool = False,
         registry: Registry | None = None,
         storage_options: Mapping[str, Any] | None = None,
         **options: Any,
@@ -52,22 +57,48 @@ class Writer:
                     f"{self.name} is not written through a registry; give storage_options"
                 )
             options["registry"] = registry
-        settings = {**self.settings, **(self.replacing if overwrite else {}), **options}
+        replacing = self.replacing if overwrite else self.extending if extend else {}
+        settings = {**self.settings, **replacing, **options}
         module: Any = import_module(self.module)
         module.write(group, target, storage_options=storage_options, **settings)
+
+    def settings_of(
+        self,
+        target: str | os.PathLike[str],
+        registry: Registry | None = None,
+        storage_options: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Return the options that a store at `target` was written with, to write it anew alike."""
+        if self.existing is None:
+            return {}
+        module: Any = import_module(self.existing)
+        found: dict[str, Any] = module.settings_of(
+            target, registry=registry, storage_options=storage_options, **self.settings
+        )
+        return found
 
 
 WRITERS: Mapping[str, Writer] = MappingProxyType(
     {
         writer.name: writer
         for writer in (
-            Writer("kerchunk", "virtualizarr.writers.kerchunk", (".json",), {"format": "json"}, {}),
+            Writer(
+                "kerchunk",
+                "virtualizarr.writers.kerchunk",
+                (".json",),
+                {"format": "json"},
+                {},
+                {},
+                "virtualizarr.writers.kerchunk.existing",
+            ),
             Writer(
                 "kerchunk_parquet",
                 "virtualizarr.writers.kerchunk",
                 (".parquet", ".parq"),
                 {"format": "parquet"},
+                {"mode": "w"},
                 {},
+                "virtualizarr.writers.kerchunk.existing",
             ),
             Writer(
                 "icechunk",
@@ -75,10 +106,13 @@ WRITERS: Mapping[str, Writer] = MappingProxyType(
                 (".icechunk",),
                 {},
                 {"mode": "w"},
+                {},
                 takes_registry=False,
                 appends=True,
             ),
-            Writer("zarr", "virtualizarr.writers.zarr", (".zarr",), {}, {"mode": "w"}),
+            Writer(
+                "zarr", "virtualizarr.writers.zarr", (".zarr",), {}, {"mode": "w"}, {"mode": "w"}
+            ),
         )
     }
 )

@@ -12,10 +12,11 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from virtualizarr.model import ManifestGroup
+from virtualizarr.model import Location, ManifestGroup
+from virtualizarr.model.evidence import known_locations
 from virtualizarr.parsers.base import CallableParser
 from virtualizarr.parsers.kerchunk.blocks import table_of_text
-from virtualizarr.parsers.kerchunk.columns import Sizes
+from virtualizarr.parsers.kerchunk.columns import Files, Sizes
 from virtualizarr.parsers.kerchunk.document import (
     decode_json,
     looks_like_references,
@@ -65,12 +66,13 @@ class KerchunkJSONParser(CallableParser):
         Raises CorruptFileError and UnsupportedFeatureError naming the key or the array.
         """
         text = yield from read_whole()
-        table, templates = _decoded(text)
+        table, templates, own = _decoded(text)
         del text
         origin = Origin.of(url, self.fs_root)
         urls = dict.fromkeys(origin.resolve(templates.expand(t)) for t in table.whole_files())
         sizes = (yield from file_sizes(list(urls))) if urls else {}
-        return build_tree(table, templates, self._selection(), origin.resolve, sizes)
+        files = Files(origin.resolve, sizes, _known(own, templates, origin))
+        return build_tree(table, templates, self._selection(), files)
 
     def _selection(self) -> Selection:
         skipped = self.skip_variables if self.skip_variables is not None else ()
@@ -95,16 +97,21 @@ def group_from_refs(
     """
     origin = Origin.of(base_url, fs_root)
     selection = Selection(group.strip("/") if group is not None else "", frozenset(drop_variables))
-    known = sizes if sizes is not None else {}
     references = references_of(refs)
     table = table_of(references.refs)
-    return build_tree(table, references.templates, selection, origin.resolve, known)
+    evidence = _known(references.own, references.templates, origin)
+    files = Files(origin.resolve, sizes if sizes is not None else {}, evidence)
+    return build_tree(table, references.templates, selection, files)
 
 
-def _decoded(text: bytes | memoryview) -> tuple[ReferenceTable, Templates]:
-    """Return the references of a file, and its templates."""
-    table = table_of_text(text)
-    if table is not None:
-        return table, Templates({})
+def _decoded(text: bytes | memoryview) -> tuple[ReferenceTable, Templates, Any]:
+    """Return the references of a file, its templates, and what our writer adds."""
+    found = table_of_text(text)
+    if found is not None:
+        return found[0], Templates({}), found[1]
     references = references_of(decode_json(text, "the reference file"))
-    return table_of(references.refs), references.templates
+    return table_of(references.refs), references.templates, references.own
+
+
+def _known(own: Any, templates: Templates, origin: Origin) -> Mapping[str, Location]:
+    return known_locations(own, lambda text: origin.resolve(templates.expand(text)))

@@ -8,10 +8,12 @@ Blocks of nothing but `"key":["url",offset,length]` are taken apart by their quo
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 import orjson
 
+from virtualizarr.model.evidence import OWN_KEY
 from virtualizarr.parsers.kerchunk.digits import Int64s, not_digits, whole_numbers
 from virtualizarr.parsers.kerchunk.table import Columns, ReferenceTable, TableBuilder
 
@@ -19,25 +21,28 @@ BLOCK_BYTES = 128 * 1024
 MAX_DIGITS = 18
 TAIL = 64
 
-_HEAD = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"version"\s*:\s*1\s*,\s*"refs"\s*:\s*\{')
+_VERSION = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"version"\s*:\s*1\s*,\s*')
+_OWN = re.compile(rb'"%b"\s*:\s*(?=\{)' % OWN_KEY.encode())
+_REFS = re.compile(rb'"refs"\s*:\s*\{')
+_OWN_END = re.compile(rb'\}\s*,\s*(?="refs"\s*:)')
 _TAIL = re.compile(rb"\}\s*\}\s*\Z")
 _CUT = re.compile(rb'\],\s*(?=")')
 _OPENINGS = {b":[", b": ["}
 _MARKS = np.frombuffer(b",,],", np.uint8)
 
 
-def table_of_text(text: bytes | memoryview) -> ReferenceTable | None:
-    """Return the references of JSON text of version 1 that holds nothing else.
+def table_of_text(text: bytes | memoryview) -> tuple[ReferenceTable, Any] | None:
+    """Return the references of JSON text of version 1, and what our writer puts before them.
 
-    None for all other text, also for what is not JSON. Raises CorruptFileError for keys that are
-    not text of one line.
+    None for text with other members and for what is not JSON. Raises CorruptFileError for keys
+    that are not text of one line.
     """
-    head = _HEAD.match(text)
+    head = _head(text)
     tail_at = max(len(text) - TAIL, 0)
     tail = _TAIL.search(bytes(text[tail_at:]))
     if head is None or tail is None:
         return None
-    at, end = head.end(), tail_at + tail.start()
+    (at, own), end = head, tail_at + tail.start()
     builder = TableBuilder()
     while at < end:
         cut = _CUT.search(text, at + BLOCK_BYTES, end)
@@ -45,7 +50,25 @@ def table_of_text(text: bytes | memoryview) -> ReferenceTable | None:
         if not _add_block(builder, bytes(text[at:stop])):
             return None
         at = cut.end() if cut is not None else end
-    return builder.built() if at == end else None
+    return (builder.built(), own) if at == end else None
+
+
+def _head(text: bytes | memoryview) -> tuple[int, Any] | None:
+    """Return where the references begin, and what our writer put before them."""
+    version = _VERSION.match(text)
+    if version is None:
+        return None
+    at, own = version.end(), None
+    begin = _OWN.match(text, at)
+    if begin is not None:
+        end = _OWN_END.search(text, begin.end())
+        try:
+            own = orjson.loads(text[begin.end() : end.start() + 1]) if end is not None else None
+        except orjson.JSONDecodeError:
+            return None
+        at = end.end() if end is not None else at
+    refs = _REFS.match(text, at)
+    return (refs.end(), own) if refs is not None else None
 
 
 def _add_block(builder: TableBuilder, block: bytes) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -22,20 +23,35 @@ CELLS_PER_REFERENCE = 1024
 type Sizes = Mapping[str, int]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Files:
+    """What is known of the files that references lead to.
+
+    `resolve` turns the text of a reference into a URL; by URL, `sizes` holds the bytes of files
+    that are referred to as a whole, and `known` what was noted when they were parsed.
+    """
+
+    resolve: Callable[[str], str]
+    sizes: Sizes
+    known: Mapping[str, Location]
+
+    def locations(self, urls: Iterable[str]) -> tuple[Location, ...]:
+        """Return the locations at some URLs."""
+        known = self.known
+        return tuple(known[url] if url in known else Location(url) for url in urls)
+
+
 def manifest_of(
     table: ReferenceTable,
     runs: Runs,
     positions: Int64s,
     grid_shape: tuple[int, ...],
-    resolve: Callable[[str], str],
-    sizes: Sizes,
+    files: Files,
 ) -> ChunkManifest:
     """Return the manifest of an array, whose references are some runs of rows.
 
-    `positions` are where in the grid (C order) each belongs. `resolve` turns the text of a
-    reference into a URL; `sizes` holds the bytes of files that are referred to as a whole, by URL.
-    Raises CorruptFileError for malformed references, UnsupportedFeatureError for what they cannot
-    say here, naming the key.
+    `positions` are where in the grid (C order) each belongs. Raises CorruptFileError for malformed
+    references, UnsupportedFeatureError for what they cannot say here, naming the key.
     """
     cells = prod(grid_shape)
     if not len(positions):
@@ -44,13 +60,13 @@ def manifest_of(
         raise UnsupportedFeatureError(
             f"a chunk grid of {cells:,} cells of which {len(positions):,} are stored is too sparse"
         )
-    files = _Files(resolve)
-    location = files.numbers_of(_rows(table.code, runs), table.urls)
+    numbers = _Numbers(files.resolve)
+    location = numbers.of(_rows(table.code, runs), table.urls)
     offset = _rows(table.offset, runs).astype(np.uint64)
     length = _rows(table.length, runs).astype(np.uint64)
-    inline = _fill_others(table, runs, files, sizes, (location, offset, length))
+    inline = _fill_others(table, runs, numbers, files.sizes, (location, offset, length))
     return ChunkManifest.from_columns(
-        files.locations(),
+        files.locations(numbers.urls),
         _spread(location, positions, grid_shape, MISSING),
         _spread(offset, positions, grid_shape, np.uint64(0)),
         narrowed(_spread(length, positions, grid_shape, np.uint64(0))),
@@ -65,38 +81,30 @@ def _rows[A: npt.NDArray[Any]](column: A, runs: Runs) -> A:
     return np.concatenate([column[begin:end] for begin, end in runs])  # type: ignore[return-value]
 
 
-class _Files:
+class _Numbers:
     """The files of one array, numbered as they come."""
 
-    __slots__ = ("_numbers", "_resolve")
+    __slots__ = ("resolve", "urls")
 
     def __init__(self, resolve: Callable[[str], str]) -> None:
-        self._resolve = resolve
-        self._numbers: dict[str, int] = {}
-
-    def url(self, text: str) -> str:
-        return self._resolve(text)
+        self.resolve = resolve
+        self.urls: dict[str, int] = {}
 
     def number(self, text: str) -> int:
-        return self._numbers.setdefault(self._resolve(text), len(self._numbers))
+        return self.urls.setdefault(self.resolve(text), len(self.urls))
 
-    def numbers_of(
-        self, code: npt.NDArray[np.uint32], urls: Sequence[str]
-    ) -> npt.NDArray[np.uint32]:
+    def of(self, code: npt.NDArray[np.uint32], urls: Sequence[str]) -> npt.NDArray[np.uint32]:
         """Return the file of each code, MISSING for `OTHER`."""
         used = np.unique(code)
         new = np.array([self.number(urls[i]) if i < OTHER else MISSING for i in used], np.uint32)
         return new[np.searchsorted(used, code)]
-
-    def locations(self) -> tuple[Location, ...]:
-        return tuple(map(Location, self._numbers))
 
 
 type _Writable = tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint64], npt.NDArray[np.uint64]]
 
 
 def _fill_others(
-    table: ReferenceTable, runs: Runs, files: _Files, sizes: Sizes, columns: _Writable
+    table: ReferenceTable, runs: Runs, numbers: _Numbers, sizes: Sizes, columns: _Writable
 ) -> bytes:
     """Put the references that are no plain byte ranges into the columns; return inline bytes."""
     location, offset, length = columns
@@ -114,8 +122,8 @@ def _fill_others(
             held += len(inline[-1])
             continue
         text = _named_file(value, key)
-        location[i] = files.number(text)
-        length[i] = _size(files, text, sizes, key)
+        location[i] = numbers.number(text)
+        length[i] = _size(numbers.resolve(text), sizes, key)
     return b"".join(inline)
 
 
@@ -133,11 +141,11 @@ def _named_file(value: Any, key: str) -> str:
     raise CorruptFileError("the reference lies beyond any file", node=key)
 
 
-def _size(files: _Files, text: str, sizes: Sizes, key: str) -> int:
-    size = sizes.get(files.url(text))
+def _size(url: str, sizes: Sizes, key: str) -> int:
+    size = sizes.get(url)
     if size is None:
         raise UnsupportedFeatureError(
-            f"a reference to all of {text!r}, whose size is not known", node=key
+            f"a reference to all of {url}, whose size is not known", node=key
         )
     return size
 

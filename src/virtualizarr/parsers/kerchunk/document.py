@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
+from virtualizarr.model.evidence import OWN_KEY
 from virtualizarr.parsers.kerchunk.generate import generated
 from virtualizarr.parsers.kerchunk.templates import Templates
 
@@ -25,16 +26,20 @@ _FIRST_KEY = re.compile(
     rb'\A(?:\xef\xbb\xbf)?\s*\{\s*"(?:(version|refs|templates|gen)'
     rb'|(?:[^"]*/)?(?:\.z(?:group|attrs|array|metadata)|zarr\.json))"\s*:'
 )
-_VERSION_1 = re.compile(rb'"(?:refs|gen)"\s*:\s*[\[{]|"templates"\s*:\s*\{')
+_VERSION_1 = re.compile(rb'"(?:refs|gen)"\s*:\s*[\[{]|"(?:templates|virtualizarr)"\s*:\s*\{')
 _NOT_FINITE = re.compile(rb"NaN|Infinity")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class References:
-    """All keys and values of a document, `gen` entries written out; URLs still hold templates."""
+    """All keys and values of a document, `gen` entries written out; URLs still hold templates.
+
+    `own` is the member that our writer adds, None where there is none.
+    """
 
     refs: Mapping[str, Any]
     templates: Templates
+    own: Any = None
 
 
 def looks_like_references(head: bytes) -> bool:
@@ -87,8 +92,9 @@ def references_of(document: Any) -> References:
     templates = Templates.from_document(named if named is not None else {})
     given = refs if refs is not None else {}
     if not entries:
-        return References(given, templates)
-    return References({**given, **generated(entries, templates)}, templates)
+        return References(given, templates, document.get(OWN_KEY))
+    written_out = {**given, **generated(entries, templates)}
+    return References(written_out, templates, document.get(OWN_KEY))
 
 
 def metadata_documents(values: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

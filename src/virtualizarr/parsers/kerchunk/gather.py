@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
-from virtualizarr.model import INLINE, MISSING, ChunkManifest, Location
+from virtualizarr.model import INLINE, MISSING, ChunkManifest
 from virtualizarr.model.columns import narrowed
-from virtualizarr.parsers.kerchunk.columns import CELLS_PER_REFERENCE, FREE_CELLS, Sizes
+from virtualizarr.parsers.kerchunk.columns import CELLS_PER_REFERENCE, FREE_CELLS, Files, Sizes
 from virtualizarr.parsers.kerchunk.partition import Partition
 
 
@@ -57,8 +57,8 @@ class Gathered:
             found.update(dict.fromkeys(part.code[_whole(part)].tolist()))
         return [urls[number] for number in found]
 
-    def manifest(self, sizes: Sizes) -> ChunkManifest:
-        """Return the manifest; `sizes` holds the bytes of `whole_files`, by URL.
+    def manifest(self, files: Files) -> ChunkManifest:
+        """Return the manifest; `files` has the sizes of `whole_files`.
 
         Raises UnsupportedFeatureError for a file whose size is not known, and for a grid that is
         nearly empty.
@@ -70,7 +70,7 @@ class Gathered:
             raise UnsupportedFeatureError(
                 f"a chunk grid of {cells:,} cells with {self._rows:,} rows is too sparse"
             )
-        whole_sizes = self._whole_sizes(sizes)
+        whole_sizes = self._whole_sizes(files.sizes)
         location = np.full(cells, MISSING, np.uint32)
         offset, length = np.zeros(cells, np.uint64), np.zeros(cells, np.uint64)
         inline: list[bytes] = []
@@ -91,7 +91,7 @@ class Gathered:
             inline.append(part.inline)
             held += len(part.inline)
         return ChunkManifest.from_columns(
-            tuple(map(Location, self._numbers)),
+            files.locations(self._numbers),
             location.reshape(self._shape),
             offset.reshape(self._shape),
             narrowed(length).reshape(self._shape),

@@ -20,13 +20,15 @@ from virtualizarr.errors import (
     UnsupportedFeatureError,
     VirtualizeError,
 )
-from virtualizarr.model import ArrayMetadata, ManifestArray, ManifestGroup
+from virtualizarr.model import ArrayMetadata, ChunkManifest, ManifestArray, ManifestGroup
+from virtualizarr.model.evidence import OWN_KEY, known_locations
+from virtualizarr.model.pending import PendingArray
 from virtualizarr.parsers.base import CallableParser
 from virtualizarr.parsers.kerchunk.document import decode_json, metadata_documents
-from virtualizarr.parsers.kerchunk.gather import Gathered
 from virtualizarr.parsers.kerchunk.keys import paths_of
 from virtualizarr.parsers.kerchunk.locate import Origin
-from virtualizarr.parsers.kerchunk.partition import check_pyarrow, decode_partition
+from virtualizarr.parsers.kerchunk.partition import check_pyarrow
+from virtualizarr.parsers.kerchunk.stored import Part, StoredArray
 from virtualizarr.parsers.kerchunk.tree import (
     Documents,
     Selection,
@@ -35,16 +37,14 @@ from virtualizarr.parsers.kerchunk.tree import (
     grown,
     is_selected,
 )
-from virtualizarr.parsers.kerchunk.whole import file_sizes, read_whole
+from virtualizarr.parsers.kerchunk.whole import read_whole
 from virtualizarr.source.directory import FileList
-from virtualizarr.source.reading import Elsewhere, Listing, Reading
+from virtualizarr.source.reading import Elsewhere, Later, Listing, Reading
 from virtualizarr.source.urls import child_url
 
 METADATA_FILE = ".zmetadata"
 MAX_UNLISTED = 10_000
 _PART = re.compile(r"(.+)/refs\.(0|[1-9]\d{0,17})\.parq", re.DOTALL)
-
-type Parts = list[tuple[int, str]]
 
 
 @dataclass(frozen=True)
@@ -85,40 +85,38 @@ class KerchunkParquetParser(CallableParser):
         return METADATA_FILE in names and not {".zgroup", ".zarray", "zarr.json"} & set(names)
 
     def parse(self, url: str) -> Reading[ManifestGroup]:
-        """Read the references: metadata and a listing in one round, all files in another.
+        """Read the metadata and a listing, in one round.
 
-        One more round where they refer to files as a whole. Raises UnknownFormatError where there
-        is no such store, CorruptFileError and UnsupportedFeatureError naming the array.
+        The references of an array are read when its manifest is first looked at: its files in one
+        round, and one more where they refer to files as a whole. What is wrong with them is said
+        then; a store that was written anew meanwhile raises ChangedSourceError.
+
+        Raises UnknownFormatError where there is no such store, CorruptFileError and
+        UnsupportedFeatureError naming the array.
         """
         check_pyarrow()
         root = url.rstrip("/")
-        documents, record_size, files = yield from _read_metadata(root)
+        documents, record_size, own, files = yield from _read_metadata(root)
         selection = self._selection()
         metadata = {
             path: _metadata(path, documents)
             for path in paths_of(documents, ".zarray")
             if is_selected(path, selection)
         }
-        parts = _parts(metadata, record_size, files)
-        asked = [
-            Elsewhere(child_url(root, name), read_whole())
-            for named in parts.values()
-            for _, name in named
-        ]
-        contents = iter((yield asked) if asked else ())
         origin = Origin.of(root, self.fs_root)
-        gathered = {
-            path: _gathered(path, metadata[path], named, record_size, contents, origin)
-            for path, named in parts.items()
+        known = known_locations(own, origin.resolve)
+        stored = [
+            StoredArray(path, metadata[path], named, root, record_size, origin, known)
+            for path, named in _parts(metadata, record_size, files).items()
+        ]
+        readings = yield [Later(array.read) for array in stored if array.parts]
+        fills = iter(readings)
+        arrays = {
+            array.path: PendingArray(array.metadata, next(fills))
+            if array.parts
+            else ManifestArray(array.metadata, ChunkManifest.empty(array.metadata.grid_shape))
+            for array in stored
         }
-        whole = dict.fromkeys(url for found in gathered.values() for url in found.whole_files())
-        sizes = (yield from file_sizes(list(whole))) if whole else {}
-        arrays: dict[str, ManifestArray] = {}
-        for path, found in gathered.items():
-            try:
-                arrays[path] = ManifestArray(metadata[path], found.manifest(sizes))
-            except VirtualizeError as error:
-                raise error.located(node=path) from error.__cause__
         return grown(arrays, group_attributes(documents), selection.path)
 
     def _selection(self) -> Selection:
@@ -127,8 +125,11 @@ class KerchunkParquetParser(CallableParser):
         return Selection(path, frozenset(skipped) | frozenset(self.drop_variables))
 
 
-def _read_metadata(root: str) -> Reading[tuple[Documents, int, FileList | None]]:
-    """Return the documents, the record size, and the files there are, None if that is not known."""
+def _read_metadata(root: str) -> Reading[tuple[Documents, int, Any, FileList | None]]:
+    """Return the documents, the record size, what our writer adds, and the files there are.
+
+    None stands for files that cannot be listed.
+    """
     text, files = yield [Elsewhere(child_url(root, METADATA_FILE), read_whole()), Listing(root)]
     if isinstance(text, VirtualizeError):
         raise _no_metadata(text, files)
@@ -145,7 +146,8 @@ def _read_metadata(root: str) -> Reading[tuple[Documents, int, FileList | None]]
     documents = metadata_documents(held)
     if v3 := paths_of(documents, "zarr.json"):
         raise UnsupportedFeatureError("Parquet references of Zarr v3", node=v3[0])
-    return documents, record_size, files if isinstance(files, FileList) else None
+    listed = files if isinstance(files, FileList) else None
+    return documents, record_size, document.get(OWN_KEY), listed
 
 
 def _no_metadata(error: VirtualizeError, files: Any) -> VirtualizeError:
@@ -170,45 +172,24 @@ def _metadata(path: str, documents: Documents) -> ArrayMetadata:
 
 def _parts(
     metadata: Mapping[str, ArrayMetadata], record_size: int, files: FileList | None
-) -> dict[str, Parts]:
-    """Return the numbers and names of the files of each array, in order."""
+) -> dict[str, list[Part]]:
+    """Return the files of each array, in order, and what the listing said of them."""
     counts = {
         path: -(-prod(described.grid_shape) // record_size) for path, described in metadata.items()
     }
-    parts: dict[str, Parts] = {path: [] for path in metadata}
+    parts: dict[str, list[Part]] = {path: [] for path in metadata}
     if files is not None:
-        for name in files.names:
+        for row, name in enumerate(files.names):
             match = _PART.fullmatch(name)
             if match is not None and int(match[2]) < counts.get(match[1], 0):
-                parts[match[1]].append((int(match[2]), name))
-        return {path: sorted(named) for path, named in parts.items()}
+                parts[match[1]].append(Part(int(match[2]), name, files.facts(row)))
+        return {path: sorted(named, key=lambda part: part.number) for path, named in parts.items()}
     if sum(counts.values()) > MAX_UNLISTED:
         raise UnsupportedFeatureError(
             f"the store cannot be listed, and {sum(counts.values()):,} files are too many to be "
             "asked for one by one"
         )
     return {
-        path: [(n, f"{path}/refs.{n}.parq") for n in range(count)] for path, count in counts.items()
+        path: [Part(n, f"{path}/refs.{n}.parq", None) for n in range(count)]
+        for path, count in counts.items()
     }
-
-
-def _gathered(
-    path: str,
-    metadata: ArrayMetadata,
-    named: Parts,
-    record_size: int,
-    contents: Iterable[Any],
-    origin: Origin,
-) -> Gathered:
-    """Return the references of an array from the contents of its files, which are used up."""
-    found = Gathered(metadata.grid_shape, origin.resolve)
-    for (number, name), content in zip(named, contents, strict=False):
-        try:
-            if isinstance(content, SourceNotFoundError):
-                continue
-            if isinstance(content, VirtualizeError):
-                raise content
-            found.add(number * record_size, decode_partition(content, record_size))
-        except VirtualizeError as error:
-            raise error.located(node=f"{path}/{name.rpartition('/')[2]}") from error.__cause__
-    return found

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError, VirtualizeError
 from virtualizarr.model import ArrayMetadata, ManifestArray, ManifestGroup
 from virtualizarr.model.cf_fill import decode_cf_fill
-from virtualizarr.parsers.kerchunk.columns import Sizes, manifest_of
+from virtualizarr.parsers.kerchunk.columns import Files, manifest_of
 from virtualizarr.parsers.kerchunk.document import metadata_documents
 from virtualizarr.parsers.kerchunk.keys import KeyForm, paths_of, positions, runs_by_array
 from virtualizarr.parsers.kerchunk.table import ReferenceTable
@@ -34,8 +34,7 @@ def build_tree(
     table: ReferenceTable,
     templates: Templates,
     selection: Selection,
-    resolve: Callable[[str], str],
-    sizes: Sizes,
+    files: Files,
 ) -> ManifestGroup:
     """Return the group that is selected, with all below it.
 
@@ -52,8 +51,10 @@ def build_tree(
 
     def resolve_template(text: str) -> str:
         if text not in expanded:
-            expanded[text] = resolve(templates.expand(text))
+            expanded[text] = files.resolve(templates.expand(text))
         return expanded[text]
+
+    expanding = replace(files, resolve=resolve_template)
 
     arrays: dict[str, ManifestArray] = {}
     for path in paths:
@@ -64,9 +65,7 @@ def build_tree(
             runs = owned.get(path, [])
             count = sum(end - begin for begin, end in runs)
             places = positions(table.lines(runs), count, form, metadata.grid_shape)
-            manifest = manifest_of(
-                table, runs, places, metadata.grid_shape, resolve_template, sizes
-            )
+            manifest = manifest_of(table, runs, places, metadata.grid_shape, expanding)
             arrays[path] = ManifestArray(metadata, manifest)
         except VirtualizeError as error:
             raise error.located(node=path) from error.__cause__

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
@@ -13,6 +12,7 @@ import orjson
 
 from virtualizarr.errors import CorruptFileError
 from virtualizarr.model import Location
+from virtualizarr.model.evidence import location_of
 from virtualizarr.parsers.zarr.columns import MAX_BYTE, Int64s, Rows
 from virtualizarr.parsers.zarr.keys import indices, linear
 from virtualizarr.store.chunk_manifest import SCALAR_KEYS
@@ -117,34 +117,6 @@ class _Locations:
                     self.locations.append(location_of(url, self._evidence.get(path)))
                 self._by_path[path] = self._by_url[url]
         return np.fromiter(map(self._by_path.__getitem__, paths), np.uint32, len(paths))
-
-
-def location_of(url: str, known: Any) -> Location:
-    """Return a location with what the locations document says of it."""
-    if known is None:
-        return Location(url)
-    if not isinstance(known, dict):
-        raise CorruptFileError(f"what is known of {url} is {known!r:.80}")
-    size, etag = known.get("size"), known.get("etag")
-    right = (size is None or (type(size) is int and 0 <= size <= MAX_BYTE)) and (
-        etag is None or isinstance(etag, str)
-    )
-    if not right:
-        raise CorruptFileError(f"what is known of {url} is {known!r:.200}")
-    modified, unmodified = known.get("last_modified"), known.get("unmodified_since")
-    return Location(url, size, etag, _moment(modified), _moment(unmodified))
-
-
-def _moment(text: Any) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except (ValueError, TypeError) as error:
-        raise CorruptFileError(f"{text!r:.80} is no moment in time") from error
-    if moment.tzinfo is None:
-        raise CorruptFileError(f"{text!r:.80} is a moment in time without a zone")
-    return moment
 
 
 def _object(content: bytes | memoryview, what: str) -> dict[str, Any]:

@@ -21,7 +21,11 @@ from virtualizarr.store.secrets import refuse_secrets
 from virtualizarr.writers.icechunk.existing import existing_group
 from virtualizarr.writers.icechunk.importing import import_icechunk, translated
 from virtualizarr.writers.icechunk.nodes import Putter, Work, put_documents, put_placements
-from virtualizarr.writers.icechunk.repository import open_or_create_repository, opened_anew
+from virtualizarr.writers.icechunk.repository import (
+    is_cut,
+    open_or_create_repository,
+    opened_anew,
+)
 
 if TYPE_CHECKING:
     from icechunk import IcechunkStore, Repository, Session
@@ -101,7 +105,8 @@ def write(
             store = _repository(cast("Path", store), job, storage_options)
         repository = cast("Repository", store)
         text = commit_message if commit_message is not None else "Written by virtualizarr"
-        if job.references <= REFS_PER_COMMIT:
+        rewrites = job.extends and not is_cut(repository.config)
+        if job.references <= REFS_PER_COMMIT or rewrites:
             return _in_one_commit(repository, job, text, options)
         return _in_batches(repository, job, text, options)
 
@@ -138,6 +143,20 @@ class _Job:
         """How many chunks there are, missing ones counted as if they were there."""
         return sum(array.manifest.location.size for array in Tree(self.group).arrays.values())
 
+    @property
+    def extends(self) -> bool:
+        """Whether arrays that are there are added to, or replaced in part."""
+        return self.append_dim is not None or self.region is not None
+
+    @property
+    def grid_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The chunk grids of arrays that are to be made, by path in the repository."""
+        if self.extends:
+            return {}
+        prefix = f"/{self.path}/" if self.path else "/"
+        arrays = Tree(self.group).arrays
+        return {prefix + path: array.metadata.grid_shape for path, array in arrays.items()}
+
     def put(self, putter: Putter) -> None:
         """Put everything into the sessions that `putter` goes through."""
         for work in self._work(putter.store):
@@ -145,7 +164,7 @@ class _Job:
 
     def _work(self, store: IcechunkStore) -> list[Work]:
         """Put the documents and return the chunks that are to follow."""
-        if self.append_dim is None and self.region is None:
+        if not self.extends:
             work = put_documents(store, self.group, self.path, self.mode)
             self.report(f"wrote {len(work)} arrays")
             return work
@@ -156,11 +175,7 @@ class _Job:
     def _plan(self, existing: ManifestGroup) -> AppendPlan:
         if self.append_dim is not None:
             return plan_append(existing, self.group, self.append_dim)
-        if isinstance(self.region, str):
-            named = [n for n, a in self.group.arrays.items() if a.metadata.dimension_names == (n,)]
-            region: Mapping[str, Any] = dict.fromkeys(named, self.region)
-        else:
-            region = self.region if self.region is not None else {}
+        region = self.region if self.region is not None else {}
         return plan_region(existing, self.group, region_of(existing, self.group, region))
 
 
@@ -168,15 +183,12 @@ def _repository(target: Path, job: _Job, storage_options: Mapping[str, Any] | No
     """Open or make the repository. One that is made for an append would be empty, so it is not."""
     arrays = Tree(job.group).arrays
     locations = {file.url for array in arrays.values() for file in array.manifest.locations}
-    prefix = f"/{job.path}/" if job.path else "/"
-    grids = {prefix + path: array.metadata.grid_shape for path, array in arrays.items()}
-    extends = job.append_dim is not None or job.region is not None
     return open_or_create_repository(
         target,
         sorted(locations),
         storage_options,
-        grid_shapes={} if extends else grids,
-        create=not extends,
+        grid_shapes=job.grid_shapes,
+        create=not job.extends,
     )
 
 
@@ -191,17 +203,22 @@ def _in_one_commit(
 
 
 def _in_batches(repository: Repository, job: _Job, message: str, options: Mapping[str, Any]) -> str:
-    """Commit batch by batch to a branch of this write's own, then move "main" there in one step."""
+    """Commit batch by batch to a branch of this write's own, then move "main" there in one step.
+
+    Manifests of new arrays are cut also where the repository's configuration does not say so: a
+    manifest is written anew with every commit that adds to it.
+    """
+    grids = job.grid_shapes
     before = repository.lookup_branch(BRANCH)
     branch = f"virtualizarr-{uuid4().hex}"
     repository.create_branch(branch, before)
     try:
-        session = opened_anew(repository).writable_session(branch)
+        session = opened_anew(repository, grids).writable_session(branch)
 
         def advance() -> IcechunkStore:
             nonlocal session
             session.commit(message)
-            session = opened_anew(repository).writable_session(branch)
+            session = opened_anew(repository, grids).writable_session(branch)
             return session.store
 
         limit = max(REFS_PER_COMMIT, job.references // MAX_COMMITS)

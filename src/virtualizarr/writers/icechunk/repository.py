@@ -99,18 +99,35 @@ def new_config() -> RepositoryConfig:
             max_tries=MAX_TRIES, initial_backoff_ms=100, max_backoff_ms=10_000
         ),
     )
-    config.manifest = icechunk.ManifestConfig(
-        virtual_chunk_location_compression=icechunk.ManifestVirtualChunkLocationCompressionConfig(
-            min_num_chunks=NO_DICTIONARY
-        )
-    )
+    config.manifest = icechunk.ManifestConfig(virtual_chunk_location_compression=_no_dictionary())
     return config  # type: ignore[no-any-return]
 
 
-def opened_anew(repository: Repository) -> Repository:
-    """Return the same repository without what this one keeps in memory of all it has written."""
-    return import_icechunk().Repository.open(  # type: ignore[no-any-return]
-        repository.storage, config=repository.config
+def is_cut(config: RepositoryConfig) -> bool:
+    """Say whether a configuration cuts the manifests of its arrays."""
+    splitting = config.manifest.splitting if config.manifest is not None else None
+    return splitting is not None and bool(splitting.split_sizes)
+
+
+def opened_anew(repository: Repository, grid_shapes: Mapping[str, tuple[int, ...]]) -> Repository:
+    """Return the same repository without what this one keeps in memory of all it has written.
+
+    Where its configuration cuts no manifests, this one cuts those of new arrays, given by their
+    `grid_shapes`, and trains no dictionaries for their locations; nothing of that is saved.
+    """
+    icechunk = import_icechunk()
+    config = repository.config
+    if not is_cut(config):
+        manifest = config.manifest if config.manifest is not None else icechunk.ManifestConfig()
+        manifest.virtual_chunk_location_compression = _no_dictionary()
+        config.manifest = manifest
+        add_split_rules(config, grid_shapes)
+    return icechunk.Repository.open(repository.storage, config=config)  # type: ignore[no-any-return]
+
+
+def _no_dictionary() -> Any:
+    return import_icechunk().ManifestVirtualChunkLocationCompressionConfig(
+        min_num_chunks=NO_DICTIONARY
     )
 
 

@@ -12,13 +12,14 @@ from typing import Any, Literal, overload
 
 from virtualizarr.errors import UnsupportedFeatureError
 from virtualizarr.model import ManifestGroup
+from virtualizarr.model.evidence import OWN_KEY
 from virtualizarr.source.open import Registry
 from virtualizarr.source.sink import write_bytes
 from virtualizarr.store.secrets import refuse_secrets
 from virtualizarr.writers.kerchunk.directory import open_target
 from virtualizarr.writers.kerchunk.entries import Block
-from virtualizarr.writers.kerchunk.parquet import Layout, parquet_files
-from virtualizarr.writers.kerchunk.text import json_text, reference_blocks
+from virtualizarr.writers.kerchunk.parquet import METADATA_FILE, Layout, parquet_files
+from virtualizarr.writers.kerchunk.text import evidence_of, json_text, reference_blocks
 
 RECORD_SIZE = 100_000
 CATEGORICAL_THRESHOLD = 10
@@ -44,6 +45,7 @@ def write(
     zarr_format: Literal[2, 3] = ...,
     record_size: int = ...,
     categorical_threshold: int = ...,
+    mode: Literal["w"] | None = ...,
     registry: Registry | None = ...,
     storage_options: Mapping[str, Any] | None = ...,
 ) -> dict[str, Any] | None: ...
@@ -55,6 +57,7 @@ def write(
     zarr_format: Literal[2, 3] = 2,
     record_size: int = RECORD_SIZE,
     categorical_threshold: int = CATEGORICAL_THRESHOLD,
+    mode: Literal["w"] | None = None,
     registry: Registry | None = None,
     storage_options: Mapping[str, Any] | None = None,
 ) -> dict[str, Any] | None:
@@ -67,16 +70,24 @@ def write(
     - `categorical_threshold`: in Parquet, how often a URL must occur in a file, on average, for
       URLs to be written once and numbered.
 
-    What lies at the target is replaced in one step; in an object store a directory's `.zmetadata`
-    comes last. URLs are written as reference file systems read them: percent-encoded on the web
-    only.
+    - `mode`: a file, and a local directory, at the target are replaced in one step. A directory in
+      an object store cannot be, and is refused; with "w" its `.zmetadata` is removed before the
+      first file is written and put back after the last, so that readers in between are told.
+
+    What was known of the files when they were parsed (size, etag, times) stands under
+    a key of our own, "virtualizarr", which other readers ignore. URLs are written as reference file
+    systems read them: percent-encoded on the web only.
 
     Raises UnsupportedFeatureError, naming the array, for what the format cannot hold and saying
-    what can; `SourceError` where the target cannot be written, or for Parquet holds something
-    else; MissingDependencyError for Parquet without pyarrow; ValueError for wrong arguments.
+    what can; `SourceError` where the target cannot be written, or for Parquet holds something else;
+    AlreadyExistsError for Parquet in an object store, without `mode="w"`; CombineError for a file
+    that changed between two parses; MissingDependencyError for Parquet without pyarrow; ValueError
+    for wrong arguments.
     """
     refuse_secrets(group)
     chosen = format if format is not None else _format_for(target)
+    if mode not in (None, "w"):
+        raise ValueError(f"mode is {mode!r}, not None or 'w'")
     if zarr_format not in (2, 3):
         raise ValueError(f"zarr_format is {zarr_format!r}, not 2 or 3")
     if chosen == "dict":
@@ -85,7 +96,8 @@ def write(
         refs: Block = {}
         for block in reference_blocks(group, zarr_format):
             refs.update(block)
-        return {"version": 1, "refs": refs}
+        own = evidence_of(group)
+        return {"version": 1, "refs": refs, **({OWN_KEY: own} if own is not None else {})}
     if chosen not in ("json", "parquet"):
         raise UnsupportedFeatureError(
             f'kerchunk format {chosen!r}; known are "dict", "json" and "parquet"'
@@ -93,7 +105,7 @@ def write(
     if target is None:
         raise ValueError(f'format="{chosen}" needs a target')
     if chosen == "json":
-        text = json_text(reference_blocks(group, zarr_format, tuple))
+        text = json_text(reference_blocks(group, zarr_format, tuple), evidence_of(group))
         write_bytes(target, text, registry, storage_options)
         return None
     if zarr_format != 2:
@@ -101,7 +113,8 @@ def write(
             'Parquet references hold Zarr v2 only; format="json" can hold Zarr v3'
         )
     parts, metadata = parquet_files(group, Layout(record_size, categorical_threshold))
-    open_target(target, registry, storage_options).write(parts, metadata)
+    sink = open_target(target, registry, storage_options, replaces=mode == "w")
+    sink.write(parts, metadata, withdrawn=(METADATA_FILE,))
     return None
 
 

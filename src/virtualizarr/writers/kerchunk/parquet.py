@@ -2,7 +2,7 @@
 
 Specification: "References specification" of fsspec/kerchunk, "Parquet references". Row `i` of
 `<array>/refs.<n>.parq` is chunk `n * record_size + i` of the grid in C order; `.zmetadata` holds
-the Zarr v2 documents and `record_size`.
+the Zarr v2 documents and `record_size`, and what was known of the files under `OWN_KEY`.
 
 Files are so written that fastparquet, which reference file systems read them with, gives whole
 numbers for `offset` and `size` (it takes columns without statistics for floats) and None for a
@@ -22,11 +22,12 @@ import numpy.typing as npt
 from virtualizarr.errors import MissingDependencyError, UnsupportedFeatureError, VirtualizeError
 from virtualizarr.model import INLINE, MISSING, ChunkManifest, ManifestGroup
 from virtualizarr.model.columns import offsets_of
+from virtualizarr.model.evidence import OWN_KEY
 from virtualizarr.model.json import to_json
 from virtualizarr.source.sink_tree import File
 from virtualizarr.writers.kerchunk.entries import encoded_inline
 from virtualizarr.writers.kerchunk.filled import manifest_for_v2
-from virtualizarr.writers.kerchunk.text import dumps, walk
+from virtualizarr.writers.kerchunk.text import dumps, evidence_of, walk
 from virtualizarr.writers.kerchunk.urls import literal_url
 from virtualizarr.writers.kerchunk.zarr2 import documents_of
 
@@ -71,13 +72,16 @@ def parquet_files(group: ManifestGroup, layout: Layout) -> tuple[Iterator[File],
             _check_name(name, path)
         for name, array in node.arrays.items():
             try:
-                own = documents_of(array.metadata)
-                manifests[f"{path}{name}"] = manifest_for_v2(array, own)
+                described = documents_of(array.metadata)
+                manifests[f"{path}{name}"] = manifest_for_v2(array, described)
             except VirtualizeError as error:
                 raise error.located(node=f"{path}{name}") from error.__cause__
-            documents[f"{path}{name}/.zarray"] = own.zarray
-            documents[f"{path}{name}/.zattrs"] = own.zattrs
-    metadata = {"metadata": documents, "record_size": layout.record_size}
+            documents[f"{path}{name}/.zarray"] = described.zarray
+            documents[f"{path}{name}/.zattrs"] = described.zattrs
+    metadata: dict[str, Any] = {"metadata": documents, "record_size": layout.record_size}
+    own = evidence_of(group)
+    if own is not None:
+        metadata[OWN_KEY] = own
     return _all_parts(manifests, layout), [(METADATA_FILE, dumps(metadata))]
 
 

@@ -10,16 +10,23 @@ import orjson
 from virtualizarr.errors import UnsupportedFeatureError, VirtualizeError
 from virtualizarr.model import ManifestArray, ManifestGroup
 from virtualizarr.model.cf_fill import encode_cf_fill
-from virtualizarr.model.json import to_json
+from virtualizarr.model.evidence import OWN_KEY, own_member
+from virtualizarr.model.json import Json, to_json
 from virtualizarr.writers.kerchunk.entries import Block, Row, entries
 from virtualizarr.writers.kerchunk.filled import manifest_for_v2
 from virtualizarr.writers.kerchunk.urls import literal_url
 from virtualizarr.writers.kerchunk.zarr2 import documents_of
 
 
-def json_text(blocks: Iterator[Block]) -> Iterator[bytes]:
-    """Yield the JSON text of a reference set, a block of references at a time."""
-    yield b'{"version":1,"refs":{'
+def json_text(blocks: Iterator[Block], own: dict[str, Json] | None) -> Iterator[bytes]:
+    """Yield the JSON text of a reference set, a block of references at a time.
+
+    `own` is what the set holds under `OWN_KEY`, before the references, if anything.
+    """
+    yield b'{"version":1,'
+    if own is not None:
+        yield b'"%b":%b,' % (OWN_KEY.encode(), dumps(own))
+    yield b'"refs":{'
     separator = b""
     for block in blocks:
         if not block:
@@ -44,6 +51,15 @@ def reference_blocks(
                 yield from array_blocks(array, f"{path}{name}", row)
             except VirtualizeError as error:
                 raise error.located(node=f"{path}{name}") from error.__cause__
+
+
+def evidence_of(group: ManifestGroup) -> dict[str, Json] | None:
+    """Return what is known of the files of a tree, as it is held beside references.
+
+    Raises CombineError where two arrays know contradicting facts of one file.
+    """
+    locations = (each for _, array in group.walk_arrays() for each in array.manifest.locations)
+    return own_member(locations, literal_url)
 
 
 def walk(group: ManifestGroup) -> Iterator[tuple[str, ManifestGroup]]:

@@ -15,8 +15,9 @@ import numpy as np
 import orjson
 
 from virtualizarr.errors import SourceError, UnsupportedFeatureError, VirtualizeError
-from virtualizarr.model import INLINE, ChunkManifest, Location, ManifestArray, ManifestGroup
+from virtualizarr.model import INLINE, ChunkManifest, ManifestArray, ManifestGroup
 from virtualizarr.model.columns import offsets_of, thin
+from virtualizarr.model.evidence import facts_json
 from virtualizarr.model.json import Json
 from virtualizarr.source.open import Registry
 from virtualizarr.source.sink import Content
@@ -133,18 +134,9 @@ def _plan(array: ManifestArray, columnar: bool | None, generation: str) -> Plan:
     if columnar:
         file, name = f"manifest{generation}.parquet", PARQUET_TRANSFORMER
         return {"storage_transformers": [transformer_json(name, file, None)]}
-    locations = f"locations{generation}.json" if any(map(_known, manifest.locations)) else None
+    locations = f"locations{generation}.json" if any(map(facts_json, manifest.locations)) else None
     transformer = transformer_json(JSON_TRANSFORMER, f"manifest{generation}.json", locations)
     return {"storage_transformers": [transformer]}
-
-
-def _known(location: Location) -> dict[str, Json]:
-    """Return what is known of a file."""
-    facts: dict[str, Json] = {"size": location.size, "etag": location.etag}
-    for name in ("last_modified", "unmodified_since"):
-        moment = getattr(location, name)
-        facts[name] = moment.isoformat() if moment is not None else None
-    return {name: value for name, value in facts.items() if value is not None}
 
 
 def _files(tree: Tree, plans: Mapping[str, Plan]) -> Iterator[tuple[str, Content]]:
@@ -170,7 +162,7 @@ def _array_files(manifest: ChunkManifest, plan: Plan) -> Iterator[tuple[str, Con
         return
     yield files["manifest"], manifest_text(manifest, paths)
     if "locations" in files:
-        known = {location.url: _known(location) for location in manifest.locations}
+        known = {location.url: facts_json(location) for location in manifest.locations}
         yield (
             files["locations"],
             orjson.dumps({url: facts for url, facts in known.items() if facts}),
