@@ -142,7 +142,7 @@ def work(mutants: Mutants, parser: str, first: int, count: int, events: int, log
     faulthandler.register(signal.SIGPROF, log, chain=True)
     faulthandler.register(signal.SIGALRM, log, chain=True)
     mutants.learn_edges(parser)
-    tell(events, {"pristine": outcome(target, parser)})
+    tell(events, {"edges": mutants.edges, "pristine": outcome(target, parser)})
     allowance = FREE_BYTES + BYTES_PER_BYTE * mutants.seed.size
     for k in range(first, count):
         name, data = mutants.number(k)
@@ -215,6 +215,7 @@ def run_seed(
         begun = max((e["begins"] for e in events if "begins" in e), default=None)
         done = [event for event in events if "k" in event]
         for event in events:
+            mutants.edges = event.get("edges", mutants.edges)
             if "scratch" in event:
                 shutil.rmtree(event["scratch"], ignore_errors=True)
         first = done[-1]["k"] + 1 if done else first
