@@ -53,6 +53,7 @@ class RangeServer:
         self.counts = Counts()
         self.headers: dict[str, str] = {}
         self._in_flight = 0
+        self._talks: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._ready = threading.Event()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -77,18 +78,22 @@ class RangeServer:
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
         server = self._loop.run_until_complete(
-            asyncio.start_server(self._talk, "127.0.0.1", 0, backlog=1024)
+            asyncio.start_server(self._connected, "127.0.0.1", 0, backlog=1024)
         )
         self._port = server.sockets[0].getsockname()[1]
         self._ready.set()
         self._loop.run_forever()
+        self._loop.run_until_complete(_turns())  # connections being made get made
         server.close()
-        self._loop.run_until_complete(asyncio.sleep(0.01))  # connections just made get their task
-        for task in asyncio.all_tasks(self._loop):
+        for task, writer in self._talks.items():
             task.cancel()
-        self._loop.run_until_complete(asyncio.sleep(0.01))
+            writer.transport.abort()
+        self._loop.run_until_complete(_turns())
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.close()
+
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._talks[self._loop.create_task(self._talk(reader, writer))] = writer
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -96,9 +101,7 @@ class RangeServer:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin1")
                 if not await self._answer(head, writer):
                     break
-        except asyncio.CancelledError:
-            writer.transport.abort()
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass
         finally:
             writer.close()
@@ -206,6 +209,12 @@ class RangeServer:
         writer.write(b"" if head else body)
         await writer.drain()
         return True
+
+
+async def _turns() -> None:
+    """Let the event loop turn some times: on a busy machine a pause may be over in one turn."""
+    for _ in range(20):
+        await asyncio.sleep(0)
 
 
 def _reset(writer: asyncio.StreamWriter) -> bool:
