@@ -25,19 +25,20 @@ import time
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fuzzing.seed import SHARED, TESTS, Seed, read_index
+from fuzzing.seed import CORPUS, SHARED, TESTS, Seed, read_index
 
 SECONDS = 2.0
 WALL_SECONDS = 20.0
 FREE_BYTES = 64 << 20
 BYTES_PER_BYTE = 20
 DETECT_EVERY = 16
+LEAST_SHARE = 20  # mutants of one seed
 MALLOC_ARENAS = -8  # M_ARENA_MAX of glibc's mallopt
 KILLED_BY = {signal.SIGPROF: "hang", signal.SIGALRM: "stall"}
 
@@ -73,16 +74,22 @@ def build(name: str, corpus: Path, folder: Path) -> tuple[str, list[Seed]]:
     return read_index(folder)
 
 
-def shares(seeds: Sequence[Seed], count: int) -> list[int]:
-    """Return how many mutants each seed gets; those made here get half, those of corpora half."""
-    made = [not str(seed.folder).rpartition("/")[2].startswith("corpus-") for seed in seeds]
-    kinds = {kind: made.count(kind) for kind in (True, False)}
-    halves = count if 0 in kinds.values() else count / 2
-    ends, total = [0], 0.0
-    for kind in made:
-        total += halves / kinds[kind]
-        ends.append(round(total))
-    return [stop - start for start, stop in zip(ends, ends[1:], strict=False)]
+def shares(seeds: Sequence[Seed], count: int, salt: str) -> list[tuple[Seed, int]]:
+    """Return how many mutants each seed gets; those made here get half, those of corpora half.
+
+    Of very many, some are chosen: each costs a process.
+    """
+    made = [seed for seed in seeds if not seed.folder.name.startswith(CORPUS)]
+    found = [seed for seed in seeds if seed.folder.name.startswith(CORPUS)]
+    chance = random.Random(salt)
+    shared: list[tuple[Seed, int]] = []
+    for kind, part in ((made, count - count // 2), (found, count // 2)):
+        share = part if made and found else count * bool(kind)
+        chosen = chance.sample(kind, min(len(kind), max(1, share // LEAST_SHARE)))
+        ends = [round(share * i / len(chosen)) for i in range(len(chosen) + 1)] if chosen else []
+        counts = [stop - start for start, stop in zip(ends, ends[1:], strict=False)]
+        shared += zip(chosen, counts, strict=True)
+    return shared
 
 
 class Mutants:
@@ -298,19 +305,16 @@ def preload() -> None:
     plugins.installed_parsers()
 
 
-def campaign(
-    name: str, count: int, salt: str, corpus: Path, keep: Path | None, only: Iterable[str] = ()
-) -> Findings:
+def campaign(name: str, count: int, salt: str, corpus: Path, keep: Path | None) -> Findings:
     """Fuzz one format with `count` mutants over its seeds."""
     findings = Findings()
     with tempfile.TemporaryDirectory() as place:
         parser, seeds = build(name, corpus, Path(place))
         preload()
-        findings.seeds = len(seeds)
-        wanted = set(only)
-        for seed, share in zip(seeds, shares(seeds, count), strict=True):
-            if not wanted or seed.name in wanted:
-                run_seed(Mutants(seed, salt), parser, share, findings, keep)
+        shared = shares(seeds, count, salt)
+        findings.seeds = len(shared)
+        for seed, share in shared:
+            run_seed(Mutants(seed, salt), parser, share, findings, keep)
     return findings
 
 

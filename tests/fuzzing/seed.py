@@ -13,6 +13,8 @@ from virtualizarr.plugins import GROUP
 TESTS = Path(__file__).resolve().parents[1]
 SHARED = TESTS.parents[1] / "shared" / "data"
 INDEX = "index.json"
+CORPUS = "corpus-"
+"""How the folders of seeds from the corpora begin."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 
 import virtualizarr
-from fuzzing.seed import REFERENCES, TESTS, Seed, parser_of, write_index
+from fuzzing.seed import CORPUS, REFERENCES, TESTS, Seed, parser_of, write_index
 from virtualizarr import plugins
 from virtualizarr.testing import ParserConformance
 
@@ -104,7 +104,7 @@ def of_corpus(parser: str, corpus: Path, folder: Path) -> list[Seed]:
         kin = [one for one in path.parent.glob(f"{path.stem}*") if one.is_file()]
         if sum(one.stat().st_size for one in kin) > 4 * LARGEST:
             continue
-        home = folder / f"corpus-{len(seeds)}"
+        home = folder / f"{CORPUS}{len(seeds)}"
         home.mkdir(parents=True)
         for one in kin:
             (home / one.name).write_bytes(one.read_bytes())

@@ -9,7 +9,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,9 +24,17 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", format_names())
-def test_mutants_give_values_or_errors_of_our_tree(name: str, tmp_path: Path) -> None:
+def test_mutants_give_values_or_errors_of_our_tree(
+    name: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    compiled = tmp_path_factory.getbasetemp().parent / "compiled"
     command = [sys.executable, "-m", "fuzzing.campaign", name, "--count", str(MUTANTS)]
-    environment = {**os.environ, "PYTHONPATH": str(TESTS)}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(TESTS),
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONPYCACHEPREFIX": str(compiled),
+    }
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
