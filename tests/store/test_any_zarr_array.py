@@ -18,7 +18,7 @@ from zarr.storage import LocalStore
 from zarr.testing import strategies
 
 import virtualizarr
-from virtualizarr.errors import UnsupportedFeatureError
+from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
 
 
 @st.composite
@@ -29,7 +29,7 @@ def written(draw: st.DrawFn, folder: Path) -> Any:
 
 
 @settings(
-    deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data())
 def test_values_and_attributes_are_those_that_zarr_reads(tmp_path: Path, data: Any) -> None:
@@ -40,8 +40,15 @@ def test_values_and_attributes_are_those_that_zarr_reads(tmp_path: Path, data: A
             store = virtualizarr.open_store(array.store.root)
         except UnsupportedFeatureError:
             return
+        except CorruptFileError as error:
+            assert "surrogate" in str(error)  # noqa: PT017 -- not expressible in UTF-8
+            return
         found = zarr.open_group(store, mode="r")[array.path]
-        assert found.attrs.asdict() == array.attrs.asdict()
+        attributes = found.attrs.asdict()
+        if array.metadata.zarr_format == 2:
+            # What is a fill value in Zarr v2 is a mask to xarray, and no longer in Zarr v3.
+            attributes.pop("_FillValue", None)
+        assert attributes == array.attrs.asdict()
         assert found.shape == array.shape
         mine, theirs = np.asarray(found[...]), np.asarray(array[...])
         assert mine.dtype.newbyteorder("=") == theirs.dtype.newbyteorder("=")

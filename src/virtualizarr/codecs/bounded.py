@@ -178,6 +178,12 @@ def _checksummed(codec: Bounded, data: Octets, limit: int) -> Octets:
     return octets(numcodecs.get_codec(to_numcodecs(codec.written())).decode(data))
 
 
+def _as_long(codec: Bounded, data: Octets, limit: int) -> Octets:
+    """Decode what is as long as its encoding."""
+    codec.declared(data.size, limit)
+    return octets(numcodecs.get_codec(to_numcodecs(codec.written())).decode(data))
+
+
 def zstd_content_size(head: bytes) -> int | None:
     """Return the content size in a Zstandard frame header (RFC 8878, 3.1.1.1), None if absent."""
     if head[:4] != ZSTD_MAGIC or len(head) < 5:
@@ -207,6 +213,7 @@ DECODERS: dict[str, Callable[[Bounded, Octets, int], Octets]] = {
     "numcodecs.gzip": _gzip,
     "numcodecs.lz4": _lz4,
     "numcodecs.lzma": _lzma,
+    "numcodecs.shuffle": _as_long,
     "numcodecs.zlib": _zlib,
     "numcodecs.zstd": _zstd,
     "zstd": _zstd,
