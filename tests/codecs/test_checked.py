@@ -115,6 +115,8 @@ def test_shards(tmp_path: Path, compressors: Any) -> None:
         chunk.write_bytes(flipped(whole, at))
         with pytest.raises(CorruptFileError):
             read(chunk)
+    assert_corrupt(chunk, b"", "too short|varying")
+    assert_corrupt(chunk, whole[-68:], "shard|bytes")
 
 
 def test_they_call_themselves_by_the_usual_names(tmp_path: Path) -> None:

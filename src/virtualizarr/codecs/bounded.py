@@ -35,6 +35,7 @@ from virtualizarr.errors import UnsupportedFeatureError, VirtualizeError
 NAME = "virtualizarr.bounded"
 OPTIONAL_FILTERS = "virtualizarr.optional_filters"
 SHARDING = "sharding_indexed"
+CHAINS = ("codecs", "index_codecs")
 UNKNOWN_SIZE_LIMIT = 1 << 31
 GZIP_WINDOW = 31  # zlib's code for a gzip header and the largest window
 BLOSC_HEADER = struct.Struct("<4xIII")  # nbytes, blocksize, cbytes
@@ -52,7 +53,7 @@ class Decompressor(Protocol):
     def decompress(self, data: Any, max_length: int, /) -> bytes: ...
 
 
-def bound(codecs: Sequence[Mapping[str, Any]]) -> list[CodecJSON]:
+def bound(codecs: Sequence[Mapping[str, Any] | str]) -> list[CodecJSON]:
     """Return the codecs with every unlimited decompressor replaced by its limited form.
 
     So are the codecs whose own errors on broken chunks say nothing of a file: checksums, and what
@@ -62,20 +63,27 @@ def bound(codecs: Sequence[Mapping[str, Any]]) -> list[CodecJSON]:
     return [_bound_one(codec) for codec in codecs]
 
 
-def _bound_one(codec: Mapping[str, Any]) -> CodecJSON:
-    settings = codec.get("configuration", {})
-    raw = codec["name"] == "numcodecs.lzma" and settings.get("format") == lzma.FORMAT_RAW
-    if codec["name"] in DECODERS and not raw:
-        configuration = {"codec": codec["name"], "settings": json.dumps(settings, sort_keys=True)}
+def _bound_one(codec: Mapping[str, Any] | str) -> CodecJSON:
+    """Replace one codec; what is no description of a codec is left for zarr to refuse."""
+    known = {"name": codec} if isinstance(codec, str) else dict(codec)
+    name, settings = known.get("name"), known.get("configuration", {})
+    if not isinstance(name, str) or not isinstance(settings, Mapping):
+        return known
+    raw = name == "numcodecs.lzma" and settings.get("format") == lzma.FORMAT_RAW
+    if name in DECODERS and not raw:
+        configuration = {"codec": name, "settings": json.dumps(settings, sort_keys=True)}
         return {"name": NAME, "configuration": configuration}
-    if codec["name"] in CHECKED:
-        return {**codec, "name": CHECKED[codec["name"]]}
-    if codec["name"] in (OPTIONAL_FILTERS, SHARDING):
-        inner = {
-            key: bound(settings[key]) for key in ("codecs", "index_codecs") if key in settings
-        }
-        return {**codec, "configuration": {**settings, **inner}}
-    return dict(codec)
+    if name in CHECKED:
+        known["name"] = CHECKED[name]
+    if name in (OPTIONAL_FILTERS, SHARDING):
+        chains = {key: settings[key] for key in CHAINS if isinstance(settings.get(key), list)}
+        inner = {key: bound(chain) for key, chain in chains.items() if all(map(_is_codec, chain))}
+        known["configuration"] = {**settings, **inner}
+    return known
+
+
+def _is_codec(value: object) -> bool:
+    return isinstance(value, str | Mapping)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ have the names of zarr's, by which zarr tells which codec may serve which data t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import prod
 from typing import Any, ClassVar, Self
 
@@ -14,11 +16,12 @@ from zarr import codecs
 
 from virtualizarr.codecs.names import OWN_PREFIX
 from virtualizarr.codecs.zarr_base import chunk_nbytes
-from virtualizarr.errors import CorruptFileError
+from virtualizarr.errors import CorruptFileError, VirtualizeError
 
 PREFIX = f"{OWN_PREFIX}checked_"
 CHECKED = {
     "bytes": f"{PREFIX}bytes",
+    "sharding_indexed": f"{PREFIX}sharding_indexed",
     "vlen-bytes": f"{PREFIX}vlen_bytes",
     "vlen-utf8": f"{PREFIX}vlen_utf8",
 }
@@ -83,6 +86,41 @@ class VLenBytesCodec(_Checked, codecs.VLenBytesCodec):
             return codecs.VLenBytesCodec._decode_sync(self, chunk_bytes, chunk_spec)
         except ValueError as error:
             raise _broken(error) from error
+
+
+class ShardingCodec(_Checked, codecs.ShardingCodec):
+    """Zarr's `sharding_indexed` with errors of ours where a shard or its index is broken."""
+
+    stands_for = "sharding_indexed"
+
+    async def _decode_single(self, shard_bytes: Any, shard_spec: Any) -> Any:
+        with _of_shard():
+            return await codecs.ShardingCodec._decode_single(self, shard_bytes, shard_spec)
+
+    async def _decode_partial_single(self, byte_getter: Any, selection: Any, spec: Any) -> Any:
+        decode = codecs.ShardingCodec._decode_partial_single
+        with _of_shard():
+            return await decode(self, byte_getter, selection, spec)
+
+    def _decode_sync(self, shard_bytes: Any, shard_spec: Any) -> Any:
+        with _of_shard():
+            return codecs.ShardingCodec._decode_sync(self, shard_bytes, shard_spec)
+
+    def _decode_partial_sync(self, byte_getter: Any, selection: Any, spec: Any) -> Any:
+        decode = codecs.ShardingCodec._decode_partial_sync
+        with _of_shard():
+            return decode(self, byte_getter, selection, spec)
+
+
+@contextmanager
+def _of_shard() -> Iterator[None]:
+    """Turn what zarr raises for a broken shard into CorruptFileError; ours pass."""
+    try:
+        yield
+    except VirtualizeError:
+        raise
+    except (ValueError, LookupError) as error:
+        raise CorruptFileError(f"a shard is broken: {error}") from error
 
 
 def _check_count(chunk_bytes: Any, chunk_spec: Any) -> None:
