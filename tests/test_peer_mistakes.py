@@ -1,11 +1,17 @@
 """What VirtualiZarr 2.8 and kerchunk 0.2.10 get wrong without saying so: here right, or refused.
 
 One test a line of the list, through the public functions. The values' witness is h5py or numpy.
+What they do in Python for each chunk, or quadratically, is in `test_peer_costs.py`.
 """
 
 from __future__ import annotations
 
+import ast
+import errno
 import json
+import os
+import tracemalloc
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +22,16 @@ import xarray as xr
 import zarr
 
 import virtualizarr
-from virtualizarr.errors import CombineError, UnsupportedFeatureError, VirtualizeError
+from servers.ranges import RangeServer
+from virtualizarr.errors import (
+    ChangedSourceError,
+    CombineError,
+    ForbiddenReferenceError,
+    UnsupportedFeatureError,
+    VirtualizeError,
+)
 from virtualizarr.manifests import ChunkManifest
+from virtualizarr.plugins import installed_parsers
 
 JOIN: dict[str, Any] = {"data_vars": "minimal", "coords": "minimal", "compat": "override"}
 
@@ -280,3 +294,245 @@ def test_scalars_are_found_by_other_readers(tmp_path: Path) -> None:
     vds.virtualize.to_kerchunk(tmp_path / "f.json", format="json")
     with xr.open_dataset(str(tmp_path / "f.json"), engine="kerchunk") as ds:
         assert ds["scalar"].item() == 2.5
+
+
+def test_a_sparse_dataset_is_not_lost_when_it_is_concatenated(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        with h5py.File(tmp_path / f"{name}.h5", "w") as f:
+            made = f.create_dataset("v", (100, 50), "f4", chunks=(10, 50), fillvalue=3.0)
+            if name == "b":
+                made[20:30] = 7.0
+            for axis, dimension in enumerate(("y", "x")):
+                f[dimension] = np.arange(made.shape[axis])
+                f[dimension].make_scale()
+                made.dims[axis].attach_scale(f[dimension])
+    opened = [
+        virtualizarr.open_virtual_dataset(tmp_path / f"{name}.h5", loadable_variables=[])
+        for name in ("a", "b")
+    ]
+    joined = xr.concat([vds.drop_vars(["x", "y"]) for vds in opened], "y", **JOIN)
+    assert joined["v"].data.manifest.nrefs == 1
+    with joined.virtualize.open() as ds:
+        expected = np.full((200, 50), 3.0, "f4")
+        expected[120:130] = 7.0
+        np.testing.assert_array_equal(ds["v"].values, expected)
+
+
+def day(path: Path, number: int, chunk: int = 2) -> xr.Dataset:
+    """Write four time steps, chunked by `chunk`, and open them as references."""
+    with h5py.File(path, "w") as f:
+        values = np.arange(12.0).reshape(4, 3) + 100 * number
+        made = f.create_dataset("v", data=values, chunks=(chunk, 3), maxshape=(None, 3))
+        f["time"] = np.arange(4) + 4 * number
+        f["time"].make_scale()
+        made.dims[0].attach_scale(f["time"])
+    return virtualizarr.open_virtual_dataset(path, loadable_variables=["time"])
+
+
+def values_in(target: Path) -> list[float]:
+    with xr.open_dataset(target, engine="virtualizarr") as ds:
+        return ds["v"].values[:, 0].tolist()
+
+
+def test_an_icechunk_append_onto_a_partial_chunk_is_right_or_refused(tmp_path: Path) -> None:
+    """Chunks of three in a day of four: the last one is partial, and cannot be filled up."""
+    target = tmp_path / "repo"
+    day(tmp_path / "0.h5", 0, chunk=3).vz.to_icechunk(target)
+    before = values_in(target)
+    try:
+        day(tmp_path / "1.h5", 1, chunk=3).vz.to_icechunk(target, append_dim="time")
+    except (CombineError, UnsupportedFeatureError):
+        assert values_in(target) == before
+    else:
+        assert values_in(target) == [*before, *(value + 100 for value in before)]
+
+
+def test_an_icechunk_append_that_is_run_twice_adds_nothing(tmp_path: Path) -> None:
+    target = tmp_path / "repo"
+    first, second = day(tmp_path / "0.h5", 0), day(tmp_path / "1.h5", 1)
+    first.vz.to_icechunk(target)
+    second.vz.to_icechunk(target, append_dim="time")
+    once = values_in(target)
+    with pytest.warns(UserWarning, match="nothing to do"):
+        second.vz.to_icechunk(target, append_dim="time")
+    assert values_in(target) == once == [*(0, 3, 6, 9), *(100, 103, 106, 109)]
+
+
+DMRPP = """<?xml version="1.0" encoding="ISO-8859-1"?>
+<Dataset xmlns="http://xml.opendap.org/ns/DAP/4.0#"
+    xmlns:dmrpp="http://xml.opendap.org/dap/dmrpp/1.0.0#" dapVersion="4.0" dmrVersion="1.0"
+    name="data.bin" dmrpp:href="data.bin" dmrpp:version="3.20.9">
+  <Dimension name="x" size="4"/>
+  <Int32 name="v"><Dim name="/x"/>
+    <dmrpp:chunks {attributes}>
+      <dmrpp:chunkDimensionSizes>4</dmrpp:chunkDimensionSizes>
+      <dmrpp:chunk offset="8" nBytes="16" chunkPositionInArray="[0]"/>
+    </dmrpp:chunks>
+  </Int32>
+</Dataset>
+"""
+
+
+@pytest.mark.skipif(
+    "dmrpp" not in {parser.name for parser in installed_parsers()}, reason="no parser of DMR++"
+)
+def test_dmrpp_byte_order_and_filters_are_obeyed_or_refused(tmp_path: Path) -> None:
+    (tmp_path / "data.bin").write_bytes(bytes(8) + np.arange(4, dtype=">i4").tobytes())
+    path = tmp_path / "data.bin.dmrpp"
+    path.write_text(DMRPP.format(attributes='byteOrder="BE"'))
+    assert read(path, "v").tolist() == [0, 1, 2, 3]
+    path.write_text(DMRPP.format(attributes='compressionType="unheard_of" byteOrder="BE"'))
+    with pytest.raises(VirtualizeError, match="unheard_of"):
+        virtualizarr.parse(path)
+
+
+def test_the_size_that_is_told_is_the_size_that_is_used(tmp_path: Path) -> None:
+    """`nbytes` is the memory of the references: what the process allocates for them, and little."""
+    chunks = 50_000
+    refs = references(zarray={"shape": [chunks, 3]})
+    refs |= {f"v/{i}.0": ["s3://bucket/f", 6 * i + i % 3, 6] for i in range(chunks)}
+    tracemalloc.start()
+    manifest = virtualizarr.parse(refs)["v"].manifest
+    used, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert manifest.nbytes <= 16 * chunks + 10_000
+    assert used <= manifest.nbytes + 500_000
+
+
+def test_a_file_changed_between_parse_and_write_is_not_read(tmp_path: Path) -> None:
+    """The time that is kept is the file's own when it was parsed, not that of the writing."""
+    for name in ("refs.json", "store.zarr", "repo.icechunk"):
+        path = tmp_path / f"{name}.h5"
+        vds = day(path, 0)
+        old = path.stat().st_mtime_ns
+        day(path, 5)
+        os.utime(path, ns=(old + 10**10, old + 10**10))
+        target = tmp_path / name
+        if name == "refs.json":
+            vds.vz.to_kerchunk(target)
+        elif name == "store.zarr":
+            vds.vz.to_zarr(target)
+        else:
+            vds.vz.to_icechunk(target)
+        if name == "refs.json":  # kerchunk has no place for it; the dataset at hand has
+            with pytest.raises(ChangedSourceError):
+                vds.vz.open()["v"].load()
+        else:
+            with pytest.raises(ChangedSourceError):
+                values_in(target)
+
+
+def test_kerchunk_filter_mask_skips_one_filter_and_keeps_the_other(tmp_path: Path) -> None:
+    """[shuffle, zlib] with mask 0b01: not shuffled, but compressed."""
+    values = np.arange(40, dtype="i4")
+    with h5py.File(tmp_path / "f.h5", "w") as f:
+        made = f.create_dataset("v", (40,), "i4", chunks=(20,), compression=4, shuffle=True)
+        made[:] = values
+        made.id.write_direct_chunk((20,), zlib.compress(values[20:].tobytes()), filter_mask=0b01)
+    np.testing.assert_array_equal(read(tmp_path / "f.h5", "v"), values)
+
+
+def test_bscale_multiplies(tmp_path: Path) -> None:
+    """5 stored with BSCALE 0.01 is 0.05, not 500. The witness is astropy."""
+    from astropy.io import fits
+
+    header = fits.Header([("BSCALE", 0.01), ("BZERO", 2.0)])
+    stored = fits.PrimaryHDU(np.full((2, 3), 5, "i2"))
+    stored.header.update(header)
+    stored.writeto(tmp_path / "f.fits")
+    with (
+        fits.open(tmp_path / "f.fits") as hdus,
+        xr.open_dataset(tmp_path / "f.fits", engine="virtualizarr", virtual=False) as ds,
+    ):
+        (name,) = ds.data_vars
+        np.testing.assert_allclose(ds[name].values, hdus[0].data)
+        np.testing.assert_allclose(ds[name].values, 2.05)
+
+
+def test_every_message_and_field_of_a_grib_file_is_found(tmp_path: Path) -> None:
+    """GRIB1 messages by their own length; all fields of a GRIB2 message of several."""
+    eccodes = pytest.importorskip("eccodes")
+    for edition in (1, 2):
+        path = tmp_path / f"{edition}.grib"
+        multi = eccodes.codes_grib_multi_new()
+        with path.open("wb") as file:
+            for level in (1000, 850, 500, 300):
+                handle = eccodes.codes_grib_new_from_samples(f"regular_ll_pl_grib{edition}")
+                eccodes.codes_set(handle, "level", level)
+                eccodes.codes_set(handle, "bitsPerValue", 16)
+                eccodes.codes_set_values(handle, np.linspace(level, level + 10, 16 * 31))
+                if edition == 1:
+                    eccodes.codes_write(handle, file)
+                else:
+                    eccodes.codes_grib_multi_append(handle, 4, multi)
+                eccodes.codes_release(handle)
+            if edition == 2:
+                eccodes.codes_grib_multi_write(multi, file)
+        eccodes.codes_grib_multi_release(multi)
+        assert path.read_bytes().count(b"7777") == (4 if edition == 1 else 1)
+        fields = [array for _, array in virtualizarr.parse(path).walk_arrays() if array.ndim > 3]
+        assert sum(field.manifest.nrefs for field in fields) == 4
+        with xr.open_datatree(path, engine="virtualizarr", virtual=False) as tree:
+            (node,) = [node for node in tree.subtree if "isobaricInhPa" in node.dims]
+            variable = next(v for v in node.data_vars.values() if "isobaricInhPa" in v.dims)
+            found = variable.isel({d: 0 for d in variable.dims if d in ("latitude", "longitude")})
+            np.testing.assert_allclose(
+                found.values.ravel(), node["isobaricInhPa"].values.ravel(), atol=1e-2
+            )
+
+
+def test_no_bug_becomes_a_warning() -> None:
+    """Nothing in the package catches every exception and goes on."""
+    for path in Path(virtualizarr.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ExceptHandler):
+                caught = ast.unparse(node.type) if node.type is not None else "everything"
+                ends = [type(each) for each in ast.walk(node)]
+                greedy = caught in ("everything", "Exception", "BaseException")
+                assert not greedy or ast.Raise in ends, f"{path}:{node.lineno}"
+
+
+def test_a_hostile_reference_file_reads_nothing_of_this_machine(
+    tmp_path: Path, range_server: RangeServer
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"secret")
+    range_server.files["internal"] = b"secret"
+    array = {"shape": [6], "chunks": [6], "dtype": "|u1"}
+    for target in (secret.as_uri(), f"{range_server.url}/internal"):
+        refs = references(zarray=array, **{"v/.zattrs": "{}", "v/0": [target, 0, 6]})
+        for place in ("refs.json", None):
+            if place is None and target.startswith("file:"):
+                continue  # references in hand may name local files
+            if target.startswith("http"):
+                (tmp_path / "refs.json").write_text(json.dumps(refs))
+                given: Any = tmp_path / "refs.json" if place is not None else refs
+            else:
+                range_server.files["refs.json"] = json.dumps(refs).encode()
+                given = f"{range_server.url}/refs.json"
+            with (
+                pytest.raises(ForbiddenReferenceError),
+                xr.open_dataset(given, engine="virtualizarr", virtual=False) as ds,
+            ):
+                ds["v"].load()
+
+
+def test_overwriting_references_and_failing_keeps_the_old_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also killed at any point: `tests/writers/test_kerchunk_killed.py`."""
+    target = tmp_path / "refs.json"
+    day(tmp_path / "0.h5", 0).vz.to_kerchunk(target)
+    before = target.read_bytes()
+
+    def fails(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "disk full")
+
+    second = day(tmp_path / "1.h5", 1)
+    for step in ("replace", "fsync"):
+        with monkeypatch.context() as patched:
+            patched.setattr(os, step, fails)
+            with pytest.raises(OSError, match="disk full"):
+                second.vz.to_kerchunk(target)
+        assert target.read_bytes() == before
+    assert [path.name for path in tmp_path.glob("*refs*")] == ["refs.json"]

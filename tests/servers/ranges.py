@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
+import struct
 import threading
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import unquote
+
+LOGIN_PAGE = b"<!DOCTYPE html><html><body>Please log in</body></html>" * 40
+EXPIRED = (
+    b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>ExpiredToken</Code><Message>The provided'
+    b" token has expired.</Message><Token-0>canary5d41402abc</Token-0></Error>"
+)
 
 
 @dataclass
@@ -30,7 +38,12 @@ class RangeServer:
     a GET; a last entry ending in `!` stays for ever. Faults: any status number, `503` with
     Retry-After, `cut` (the connection closes inside the body), `short` (the body is half of what
     Content-Range says, and Content-Length agrees with the body), `whole` (200 in place of 206),
-    `stall` (no answer), `star` (Content-Range without a size), `redirect` (to `moved/<path>`).
+    `stall` (no answer), `star` (Content-Range without a size), `redirect` (to `moved/<path>`),
+    `loop` (a redirect to itself), `reset` (the connection is reset, without an answer), `break` (it
+    is reset inside the body), `drip` (the body stops half way, and the connection stays open),
+    `shifted` (bytes from one place further on, and a Content-Range that says so), `total` (a
+    Content-Range with the size of another file), `page` (200 with a login page), `expired` (403
+    with XML, as S3 answers), `garbage` (no HTTP at all).
     """
 
     def __init__(self) -> None:
@@ -40,6 +53,7 @@ class RangeServer:
         self.counts = Counts()
         self.headers: dict[str, str] = {}
         self._in_flight = 0
+        self._talks: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._ready = threading.Event()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -64,17 +78,22 @@ class RangeServer:
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
         server = self._loop.run_until_complete(
-            asyncio.start_server(self._talk, "127.0.0.1", 0, backlog=1024)
+            asyncio.start_server(self._connected, "127.0.0.1", 0, backlog=1024)
         )
         self._port = server.sockets[0].getsockname()[1]
         self._ready.set()
         self._loop.run_forever()
+        self._loop.run_until_complete(_turns())  # connections being made get made
         server.close()
-        for task in asyncio.all_tasks(self._loop):
+        for task, writer in self._talks.items():
             task.cancel()
-        self._loop.run_until_complete(asyncio.sleep(0.01))
+            writer.transport.abort()
+        self._loop.run_until_complete(_turns())
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.close()
+
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._talks[self._loop.create_task(self._talk(reader, writer))] = writer
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -115,8 +134,23 @@ class RangeServer:
         self, method: str, path: str, found: re.Match[str] | None, writer: asyncio.StreamWriter
     ) -> bool:
         fault = self._next_fault(path) if method == "GET" else ""
+        if self.faults.get(path) == ["page!"]:
+            fault = "page"
         if fault == "stall":
             await asyncio.sleep(3600)
+        if fault == "reset":
+            return _reset(writer)
+        if fault == "garbage":
+            writer.write(b"\0\x01 this is no HTTP\r\n\r\n")
+            await writer.drain()
+            return False
+        if fault == "page":
+            kind = "Content-Type: text/html\r\n"
+            return await self._status(writer, "200 OK", kind, LOGIN_PAGE, method == "HEAD")
+        if fault == "expired":
+            return await self._status(writer, "403 Forbidden", body=EXPIRED)
+        if fault == "loop":
+            return await self._status(writer, "302 Found", f"Location: /{path}\r\n")
         if fault.isdigit():
             extra = "Retry-After: 1\r\n" if fault == "503" else ""
             return await self._status(writer, f"{fault} Fault", extra)
@@ -135,7 +169,9 @@ class RangeServer:
                     writer, "416 Range Not Satisfiable", f"Content-Range: bytes */{size}\r\n"
                 )
             status = "206 Partial Content"
-            total = "*" if fault == "star" else str(size)
+            if fault == "shifted":
+                start, stop = min(start + 1, size - 1), min(stop + 1, size)
+            total = {"star": "*", "total": str(size + 7)}.get(fault, str(size))
             extra = f"Content-Range: bytes {start}-{stop - 1}/{total}\r\n"
         body = b"" if method == "HEAD" else data[start:stop]
         length = stop - start
@@ -150,16 +186,40 @@ class RangeServer:
             "Last-Modified: Mon, 01 Jan 2024 00:00:00 GMT\r\n"
             f"Content-Length: {length}\r\n\r\n".encode()
         )
-        if fault == "cut":
+        if fault in ("cut", "break", "drip"):
             writer.write(body[: len(body) // 2])
             await writer.drain()
-            return False
+            if fault == "drip":
+                await asyncio.sleep(3600)
+            return _reset(writer) if fault == "break" else False
         self.counts.bytes += len(body)
         writer.write(body)
         await writer.drain()
         return True
 
-    async def _status(self, writer: asyncio.StreamWriter, status: str, extra: str = "") -> bool:
-        writer.write(f"HTTP/1.1 {status}\r\n{extra}Content-Length: 0\r\n\r\n".encode())
+    async def _status(
+        self,
+        writer: asyncio.StreamWriter,
+        status: str,
+        extra: str = "",
+        body: bytes = b"",
+        head: bool = False,
+    ) -> bool:
+        writer.write(f"HTTP/1.1 {status}\r\n{extra}Content-Length: {len(body)}\r\n\r\n".encode())
+        writer.write(b"" if head else body)
         await writer.drain()
         return True
+
+
+async def _turns() -> None:
+    """Let the event loop turn some times: on a busy machine a pause may be over in one turn."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+def _reset(writer: asyncio.StreamWriter) -> bool:
+    """Close the connection so that the peer sees it reset."""
+    connection = writer.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+    return False

@@ -1,4 +1,4 @@
-"""zarr's own decompressors with a limit: a chunk never grows beyond what its array declares.
+"""zarr's own codecs with a limit: a chunk never grows beyond what its array declares.
 
 Written stores name `numcodecs.zlib`, `zstd` and so on, as every reader knows them. Those decode
 whatever a stream holds, so a few kB may fill gigabytes; a reader of ours that serves the metadata
@@ -26,13 +26,16 @@ from numcodecs import lz4 as numcodecs_lz4
 from numcodecs import zstd as numcodecs_zstd
 
 from virtualizarr.codecs.base import ForeignCodec, Octets, capacity, octets
+from virtualizarr.codecs.checked import CHECKED
 from virtualizarr.codecs.names import CodecJSON, to_numcodecs
 from virtualizarr.codecs.numcodecs_base import NumcodecsTwin
-from virtualizarr.codecs.zarr_base import ZarrTwin
+from virtualizarr.codecs.zarr_base import ChunkSpec, ZarrTwin
 from virtualizarr.errors import UnsupportedFeatureError, VirtualizeError
 
 NAME = "virtualizarr.bounded"
 OPTIONAL_FILTERS = "virtualizarr.optional_filters"
+SHARDING = "sharding_indexed"
+CHAINS = ("codecs", "index_codecs")
 UNKNOWN_SIZE_LIMIT = 1 << 31
 GZIP_WINDOW = 31  # zlib's code for a gzip header and the largest window
 BLOSC_HEADER = struct.Struct("<4xIII")  # nbytes, blocksize, cbytes
@@ -50,25 +53,37 @@ class Decompressor(Protocol):
     def decompress(self, data: Any, max_length: int, /) -> bytes: ...
 
 
-def bound(codecs: Sequence[Mapping[str, Any]]) -> list[CodecJSON]:
+def bound(codecs: Sequence[Mapping[str, Any] | str]) -> list[CodecJSON]:
     """Return the codecs with every unlimited decompressor replaced by its limited form.
 
-    The result decodes the same bytes to the same values; it is for reading, not to be written.
+    So are the codecs whose own errors on broken chunks say nothing of a file: checksums, and what
+    turns bytes into arrays. The result decodes the same bytes to the same values; it is for
+    reading, not to be written.
     """
     return [_bound_one(codec) for codec in codecs]
 
 
-def _bound_one(codec: Mapping[str, Any]) -> CodecJSON:
-    settings = codec.get("configuration", {})
-    raw = codec["name"] == "numcodecs.lzma" and settings.get("format") == lzma.FORMAT_RAW
-    if codec["name"] in DECODERS and not raw:
-        configuration = {"codec": codec["name"], "settings": json.dumps(settings, sort_keys=True)}
+def _bound_one(codec: Mapping[str, Any] | str) -> CodecJSON:
+    """Replace one codec; what is no description of a codec is left for zarr to refuse."""
+    known = {"name": codec} if isinstance(codec, str) else dict(codec)
+    name, settings = known.get("name"), known.get("configuration", {})
+    if not isinstance(name, str) or not isinstance(settings, Mapping):
+        return known
+    raw = name == "numcodecs.lzma" and settings.get("format") == lzma.FORMAT_RAW
+    if name in DECODERS and not raw:
+        configuration = {"codec": name, "settings": json.dumps(settings, sort_keys=True)}
         return {"name": NAME, "configuration": configuration}
-    if codec["name"] == OPTIONAL_FILTERS:
-        configuration = codec["configuration"]
-        inner = bound(configuration["codecs"])
-        return {**codec, "configuration": {**configuration, "codecs": inner}}
-    return dict(codec)
+    if name in CHECKED:
+        known["name"] = CHECKED[name]
+    if name in (OPTIONAL_FILTERS, SHARDING):
+        chains = {key: settings[key] for key in CHAINS if isinstance(settings.get(key), list)}
+        inner = {key: bound(chain) for key, chain in chains.items() if all(map(_is_codec, chain))}
+        known["configuration"] = {**settings, **inner}
+    return known
+
+
+def _is_codec(value: object) -> bool:
+    return isinstance(value, str | Mapping)
 
 
 @dataclass(frozen=True)
@@ -165,6 +180,18 @@ def _zstd(codec: Bounded, data: Octets, limit: int) -> Octets:
     return octets(codec.imagecodecs("zstd_decode", data, out=out.data))
 
 
+def _checksummed(codec: Bounded, data: Octets, limit: int) -> Octets:
+    codec.require(data.size >= CHECKSUM_BYTES, f"{codec.codec}: the checksum is cut off")
+    codec.declared(data.size, limit + CHECKSUM_BYTES)
+    return octets(numcodecs.get_codec(to_numcodecs(codec.written())).decode(data))
+
+
+def _as_long(codec: Bounded, data: Octets, limit: int) -> Octets:
+    """Decode what is as long as its encoding."""
+    codec.declared(data.size, limit)
+    return octets(numcodecs.get_codec(to_numcodecs(codec.written())).decode(data))
+
+
 def zstd_content_size(head: bytes) -> int | None:
     """Return the content size in a Zstandard frame header (RFC 8878, 3.1.1.1), None if absent."""
     if head[:4] != ZSTD_MAGIC or len(head) < 5:
@@ -179,7 +206,14 @@ def zstd_content_size(head: bytes) -> int | None:
     return size + 256 if width == 2 else size
 
 
+CHECKSUM_BYTES = 4
+CHECKSUMS = (
+    *("crc32c", "numcodecs.adler32", "numcodecs.crc32", "numcodecs.crc32c"),
+    *("numcodecs.fletcher32", "numcodecs.jenkins_lookup3"),
+)
+
 DECODERS: dict[str, Callable[[Bounded, Octets, int], Octets]] = {
+    **dict.fromkeys(CHECKSUMS, _checksummed),
     "blosc": _blosc,
     "gzip": _gzip,
     "numcodecs.blosc": _blosc,
@@ -187,6 +221,7 @@ DECODERS: dict[str, Callable[[Bounded, Octets, int], Octets]] = {
     "numcodecs.gzip": _gzip,
     "numcodecs.lz4": _lz4,
     "numcodecs.lzma": _lzma,
+    "numcodecs.shuffle": _as_long,
     "numcodecs.zlib": _zlib,
     "numcodecs.zstd": _zstd,
     "zstd": _zstd,
@@ -200,6 +235,16 @@ class BoundedCodec(ZarrTwin, of=Bounded):
 
     def to_dict(self) -> dict[str, Any]:
         return self.foreign.written()
+
+    @property
+    def is_fixed_size(self) -> bool:  # type: ignore[override]
+        """Whether the encoded size follows from the decoded one, as it must in a shard's index."""
+        return self.foreign.codec in CHECKSUMS
+
+    def compute_encoded_size(self, input_byte_length: int, chunk_spec: ChunkSpec) -> int:
+        if self.is_fixed_size:
+            return input_byte_length + CHECKSUM_BYTES
+        return super().compute_encoded_size(input_byte_length, chunk_spec)
 
 
 class BoundedNumcodec(NumcodecsTwin, of=Bounded):

@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from virtualizarr.model.json import to_json
+
 FILL_ATTRIBUTE = "_FillValue"
 
 
@@ -81,7 +83,7 @@ def integer_fill(value: Any, dtype: np.dtype[Any]) -> int | None:
 def _scalar(value: Any) -> Any:
     """Return a plain Python value for numpy scalars and arrays of one element."""
     if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.size == 1):
-        return value.item()
+        return to_json(value.reshape(())) if value.dtype.kind in "mM" else value.item()
     if isinstance(value, list | tuple) and len(value) == 1:
         return _scalar(value[0])
     return value

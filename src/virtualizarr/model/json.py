@@ -14,14 +14,15 @@ type Json = bool | int | float | str | Sequence[Json] | Mapping[str, Json] | Non
 def to_json(value: Any) -> Json:
     """Return an attribute's value as plain JSON data.
 
-    numpy scalars and arrays become numbers, strings and nested lists; bytes become text (UTF-8,
-    else Latin-1); complex numbers become `[real, imag]`; NaN and infinities become the strings
-    "NaN", "Infinity" and "-Infinity", as Zarr writes them.
+    numpy scalars and arrays become numbers, strings and nested lists, times and spans the integers
+    that they are stored as; bytes become text (UTF-8, else Latin-1); complex numbers become
+    `[real, imag]`; NaN and infinities become the strings "NaN", "Infinity" and "-Infinity", as Zarr
+    writes them.
 
     Raises TypeError for anything else.
     """
     if isinstance(value, np.ndarray | np.generic):
-        return to_json(value.tolist())
+        return to_json((value.astype(np.int64) if value.dtype.kind in "mM" else value).tolist())
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):

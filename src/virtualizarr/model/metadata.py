@@ -205,7 +205,8 @@ def _codec_json(codec: Any) -> CodecJson:
 def _grid_to_json(grid: ChunkGrid) -> Json:
     if isinstance(grid, RegularGrid):
         return {"name": "regular", "configuration": {"chunk_shape": list(grid.chunk_shape)}}
-    shapes: list[Json] = [_run_lengths(lengths) for lengths in grid.chunk_shapes]
+    # An axis without chunks must have a length all the same.
+    shapes: list[Json] = [_run_lengths(edges) if edges else 1 for edges in grid.chunk_shapes]
     configuration: dict[str, Json] = {"kind": "inline", "chunk_shapes": shapes}
     return {"name": "rectilinear", "configuration": configuration}
 
@@ -244,12 +245,11 @@ def _rectilinear_from_json(chunk_shapes: Sequence[Any], shape: tuple[int, ...]) 
         )
     edges: list[tuple[int, ...]] = []
     for extent, axis in zip(shape, chunk_shapes, strict=True):
-        if isinstance(axis, int):  # one length, the last chunk cut at the array's end
+        if isinstance(axis, int):  # one length, the last chunk stored whole as in a regular grid
             if axis < 1:
                 raise CorruptFileError(f"chunk length {axis} in a rectilinear grid")
             _check_edges(-(-extent // axis))
-            whole, rest = divmod(extent, axis)
-            edges.append((axis,) * whole + ((rest,) if rest else ()))
+            edges.append((axis,) * -(-extent // axis))
             continue
         values = np.array([run if isinstance(run, list) else [run, 1] for run in axis], np.int64)
         values = values.reshape(-1, 2)

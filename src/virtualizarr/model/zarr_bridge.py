@@ -5,25 +5,31 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import zarr
 from zarr.core.group import GroupMetadata
 from zarr.core.metadata.v3 import ArrayV3Metadata
-from zarr.errors import UnstableSpecificationWarning
+from zarr.errors import UnknownCodecError, UnstableSpecificationWarning
 
+from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError, VirtualizeError
 from virtualizarr.model.dtypes import data_type_of, encode_fill
 from virtualizarr.model.json import to_json
 from virtualizarr.model.metadata import ArrayMetadata, serializer_of
 
 __all__ = [
     "ArrayV3Metadata",
+    "check_openable",
     "create_v3_array_metadata",
     "from_zarr_metadata",
     "to_zarr_group_metadata",
     "to_zarr_metadata",
 ]
+
+METADATA_ERRORS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What zarr raises for metadata that it cannot make an array of: it has no one error for them."""
 
 
 def to_zarr_metadata(metadata: ArrayMetadata) -> ArrayV3Metadata:
@@ -31,6 +37,31 @@ def to_zarr_metadata(metadata: ArrayMetadata) -> ArrayV3Metadata:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnstableSpecificationWarning)
         return _from_document(dict(metadata.to_json()))
+
+
+def check_openable(metadata: ArrayMetadata) -> None:
+    """Raise an error of ours unless zarr-python can make an array of these metadata.
+
+    `UnsupportedFeatureError` where it lacks a codec, `CorruptFileError` where it finds them
+    contradictory. What was found of metadata is remembered.
+    """
+    plain = metadata.replace(attributes={})
+    reason = _why_not_openable(json.dumps(plain.to_json(), sort_keys=True))
+    if reason is not None:
+        raise reason
+
+
+@lru_cache(maxsize=1024)
+def _why_not_openable(document: str) -> VirtualizeError | None:
+    try:
+        to_zarr_metadata(ArrayMetadata.from_json(json.loads(document)))
+    except VirtualizeError as error:
+        return error
+    except UnknownCodecError as error:
+        return UnsupportedFeatureError(f"a codec is not installed: {error}")
+    except METADATA_ERRORS as error:
+        return CorruptFileError(f"zarr cannot open the array: {error}")
+    return None
 
 
 def from_zarr_metadata(metadata: ArrayV3Metadata) -> ArrayMetadata:

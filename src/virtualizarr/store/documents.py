@@ -7,22 +7,25 @@ from collections.abc import Mapping
 import orjson
 
 from virtualizarr.codecs.bounded import bound
+from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
 from virtualizarr.model import ManifestArray, ManifestGroup
 from virtualizarr.model.cf_fill import encode_cf_fill
 from virtualizarr.model.json import Json, to_json
+from virtualizarr.model.zarr_bridge import check_openable
 
 
 def array_document(array: ManifestArray, *, limited: bool = False) -> dict[str, Json]:
     """Return an array's `zarr.json`, with CF fill values in attributes as xarray expects them.
 
     `limited` replaces decompressors by forms that never give more than a chunk's declared size: for
-    a reader that serves the document itself, not for documents that are written.
+    a reader that serves the document itself, not for documents that are written. It raises what
+    `check_openable` raises.
     """
     metadata = array.metadata
-    return metadata.replace(
-        attributes=encode_cf_fill(metadata.attributes, metadata.dtype),
-        codecs=tuple(bound(metadata.codecs)) if limited else metadata.codecs,
-    ).to_json()
+    if limited:
+        metadata = metadata.replace(codecs=tuple(bound(metadata.codecs)))
+        check_openable(metadata)
+    return metadata.replace(attributes=encode_cf_fill(metadata.attributes, metadata.dtype)).to_json()
 
 
 def group_document(group: ManifestGroup) -> dict[str, Json]:
@@ -39,14 +42,18 @@ def consolidated_document(
     """Return a group's `zarr.json` with the documents of all nodes `below` it, by relative path.
 
     A reader then needs one request for the metadata of the whole tree. `limited` as in
-    `array_document`.
+    `array_document`; where that raises, the group's document stands alone, so that an array that
+    cannot be opened costs only itself.
     """
-    documents: dict[str, Json] = {
-        path: array_document(node, limited=limited)
-        if isinstance(node, ManifestArray)
-        else group_document(node)
-        for path, node in below.items()
-    }
+    try:
+        documents: dict[str, Json] = {
+            path: array_document(node, limited=limited)
+            if isinstance(node, ManifestArray)
+            else group_document(node)
+            for path, node in below.items()
+        }
+    except (CorruptFileError, UnsupportedFeatureError):
+        return group_document(group)
     consolidated: dict[str, Json] = {
         "kind": "inline",
         "must_understand": False,

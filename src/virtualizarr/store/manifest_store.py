@@ -16,6 +16,7 @@ from zarr.abc.store import (
 )
 from zarr.buffer import default_buffer_prototype
 
+from virtualizarr.errors import VirtualizeError
 from virtualizarr.model import Location, ManifestGroup, RectilinearGrid
 from virtualizarr.source.access import Access
 from virtualizarr.source.policy import AllowedLocations, named
@@ -256,7 +257,10 @@ class ManifestStore(Store):
 
     def _document(self, path: str) -> bytes:
         if path in self._tree.arrays:
-            return dumps(array_document(self._tree.arrays[path], limited=True))
+            try:
+                return dumps(array_document(self._tree.arrays[path], limited=True))
+            except VirtualizeError as error:
+                raise error.located(node=path) from error.__cause__
         below = subtree(self._tree, path)
         return dumps(consolidated_document(self._tree.groups[path], below, limited=True))
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from virtualizarr.errors import UnsupportedFeatureError, VirtualizeError
+from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError, VirtualizeError
 from virtualizarr.model import (
     ArrayMetadata,
     ChunkManifest,
@@ -132,7 +132,12 @@ class _Layout:
         return {**found, **self.geometry.coordinates}
 
     def variable(self, cube: Cube) -> ManifestArray:
-        """Return the array of one variable."""
+        """Return the array of one variable; CorruptFileError if its grid has no points."""
+        if 0 in self.geometry.shape:
+            raise CorruptFileError(
+                f"{cube.name}: a grid of shape {self.geometry.shape} has no points",
+                at=cube.items[0].field.offset,
+            )
         meaning = cube.items[0].product.meaning
         kind = meaning.type_of_level
         axes, kept = self.axes, self.kept
