@@ -1,7 +1,7 @@
 """Run one side of one case in this process, or make its data; the runner reads the last line.
 
-    python -m benchmarks.measure ROW CASE make
-    python -m benchmarks.measure ROW CASE SIDE
+python -m benchmarks.measure ROW CASE make
+python -m benchmarks.measure ROW CASE SIDE
 """
 
 from __future__ import annotations

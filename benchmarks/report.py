@@ -54,8 +54,7 @@ def as_text(titles: dict[str, str], lines: Sequence[Line], growth: Sequence[str]
     if short:
         parts.append("Targets that fall short:\n")
         parts += [
-            f"- {line.row}, {line.case}, {line.measure}: "
-            f"{_reading(line)}, target {_target(line)}"
+            f"- {line.row}, {line.case}, {line.measure}: {_reading(line)}, target {_target(line)}"
             for line in short
         ]
     if growth:

@@ -54,7 +54,8 @@ WHOLE = (
 ROW = Row(
     title=__doc__,
     cases=tuple(
-        Case(name, (Target(1 / 8, "VirtualiZarr"),), "steps", steps) for name, steps in STEPS.items()
+        Case(name, (Target(1 / 8, "VirtualiZarr"),), "steps", steps)
+        for name, steps in STEPS.items()
     ),
     make=make,
     sides={"ours": ours, "VirtualiZarr": virtualizarr_2, "kerchunk": kerchunk},
