@@ -1,4 +1,4 @@
-"""What a side found, in a form that both share: per variable, how many references, and sums."""
+"""What a side found, in a form that all sides share: per variable, how many references, and sums."""
 
 from __future__ import annotations
 
@@ -22,21 +22,41 @@ def of_manifest(manifest: Any) -> list[int]:
         present = np.asarray(manifest.length) > 0
         total = int(np.count_nonzero(present))
         return [total, int(np.sum(manifest.offset)), int(np.sum(manifest.length, dtype="u8"))]
-    entries = [entry for entry in manifest.dict().values() if entry["length"]]
-    return [
-        len(entries),
-        sum(int(entry["offset"]) for entry in entries),
-        sum(int(entry["length"]) for entry in entries),
-    ]
+    lengths = np.asarray(manifest._lengths)
+    offsets = np.where(lengths > 0, manifest._offsets, 0)
+    return [int(np.count_nonzero(lengths)), int(offsets.sum()), int(lengths.sum())]
 
 
 def of_tree(tree: Any) -> dict[str, list[int]]:
     """Return the same for a virtual DataTree, by path."""
     return {
-        f"{node.path}/{name}": found
+        f"{node.path.rstrip('/')}/{name}": found
         for node in tree.subtree
         for name, found in of_dataset(node.to_dataset(inherit=False)).items()
     }
+
+
+def of_group(group: Any, path: str = "") -> dict[str, list[int]]:
+    """Return the same for a tree of virtual arrays."""
+    found = {f"{path}/{name}": of_manifest(a.manifest) for name, a in group.arrays.items()}
+    for name, child in group.groups.items():
+        found |= of_group(child, f"{path}/{name}")
+    return dict(sorted(found.items()))
+
+
+def of_kerchunk(references: dict[str, Any]) -> dict[str, list[int]]:
+    """Return the same for kerchunk references, inline ones left out."""
+    found: dict[str, list[int]] = {}
+    for key, reference in references["refs"].items():
+        name = key.rpartition("/")[0]
+        if key.rpartition("/")[2].startswith("."):
+            if key.endswith("/.zarray"):
+                found.setdefault(name, [0, 0, 0])
+        elif isinstance(reference, list | tuple):
+            _, offset, length = reference
+            sums = found.setdefault(name, [0, 0, 0])
+            found[name] = [sums[0] + 1, sums[1] + int(offset), sums[2] + int(length)]
+    return dict(sorted(found.items()))
 
 
 def peer_registry() -> Any:

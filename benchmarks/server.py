@@ -9,7 +9,6 @@ import os
 import re
 import urllib.request
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 
@@ -21,7 +20,8 @@ class RangeServer:
         self.latency = latency
         self.url = ""
 
-    def __enter__(self) -> Self:
+    def start(self) -> Self:
+        """Serve from now on, until this process ends or `stop` is called."""
         here, there = multiprocessing.Pipe()
         context = multiprocessing.get_context("spawn")
         self._process = context.Process(
@@ -31,14 +31,12 @@ class RangeServer:
         self.url = f"http://127.0.0.1:{here.recv()}"
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def stop(self) -> dict[str, int]:
+        """Stop serving; return requests, bytes sent, and the most requests in flight at once."""
+        counts = self.counts()
         self._process.terminate()
         self._process.join()
+        return counts
 
     def counts(self) -> dict[str, int]:
         """Return requests, bytes sent, and the most requests that were in flight at once."""
@@ -86,6 +84,11 @@ class _Server:
         self.counts["in_flight"] = max(self.counts["in_flight"], self.now)
         await asyncio.sleep(self.latency)
         self.now -= 1
+        path, _, query = path.partition("?")
+        if "list-type=2" in query:
+            body = self.listing(path.strip("/"))
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            return
         file = self.folder / Path(path).name
         if not file.is_file():
             writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
@@ -113,3 +116,16 @@ class _Server:
             writer.write(piece)
             start += len(piece)
             await writer.drain()
+
+    def listing(self, bucket: str) -> bytes:
+        """Return what S3 answers when asked for all objects of a bucket."""
+        objects = "".join(
+            f"<Contents><Key>{file.name}</Key><Size>{file.stat().st_size}</Size>"
+            f"<LastModified>2024-01-01T00:00:00.000Z</LastModified>"
+            f"<ETag>{file.stat().st_size:x}</ETag></Contents>"
+            for file in sorted(self.folder.iterdir())
+        )
+        return (
+            f"<ListBucketResult><Name>{bucket}</Name><IsTruncated>false</IsTruncated>{objects}"
+            "</ListBucketResult>"
+        ).encode()

@@ -1,44 +1,70 @@
-"""Many chunks in one dataset, under every kind of HDF5 chunk index."""
+"""Many chunks in one dataset, under every kind of HDF5 chunk index, to a virtual Dataset."""
 
 from pathlib import Path
 
-from benchmarks import archive, references
-from benchmarks.rows import small_file
+from benchmarks import hdf5_files, references
+from benchmarks.cases import Case, Row, Target
 
 KINDS = ("btree1", "btree2", "fixed", "extensible")
 COUNTS = {"200k": 200_000, "2M": 2_000_000}
-CASES = {f"{kind} {size}": 1 / 40 for kind in KINDS for size in COUNTS}
-QUICK = {f"{kind} 200k": 1 / 40 for kind in KINDS}
-SIZES = {f"{kind} {size}": (kind, count) for kind in KINDS for size, count in COUNTS.items()}
-REPEAT = 2
 
 
-def _name(case: str) -> str:
-    return f"index_{case.replace(' ', '_')}.h5"
+def _path(data: Path, case: str) -> Path:
+    return data / f"index_{case.replace(' ', '_')}.h5"
 
 
 def make(data: Path, case: str) -> None:
     kind, size = case.split()
-    if not (data / _name(case)).exists():
-        archive.chunk_index(data / _name(case), COUNTS[size], kind)
+    if not _path(data, case).exists():
+        hdf5_files.chunk_index(_path(data, case), COUNTS[size], kind)
 
 
 def ours(data: Path, case: str):
     import virtualizarr
 
-    return virtualizarr.open_virtual_dataset(data / _name(case), loadable_variables=[])
+    path = _path(data, case)
+    return lambda: virtualizarr.open_virtual_dataset(path, loadable_variables=[])
 
 
-def peer(data: Path, case: str):
+def virtualizarr_2(data: Path, case: str):
     import virtualizarr
     from virtualizarr.parsers import HDFParser
 
-    return virtualizarr.open_virtual_dataset(
-        f"file://{data / _name(case)}",
-        registry=references.peer_registry(),
-        parser=HDFParser(),
-        loadable_variables=[],
+    url, registry = f"file://{_path(data, case)}", references.peer_registry()
+    return lambda: virtualizarr.open_virtual_dataset(
+        url, registry=registry, parser=HDFParser(), loadable_variables=[]
     )
 
 
-found = small_file.found
+def hidefix(data: Path, case: str):
+    from hidefix import Index
+
+    path = str(_path(data, case))
+    return lambda: Index(path)
+
+
+def found(result, side: str):
+    if side == "hidefix":
+        return {name: result.dataset(name).shape() for name in result.datasets()}
+    return references.of_dataset(result)
+
+
+ROW = Row(
+    title=__doc__,
+    cases=tuple(
+        Case(
+            f"{kind} {size}",
+            (Target(1 / 40, "VirtualiZarr"), Target(1 / 3, "hidefix")),
+            kind,
+            count,
+            quick=size == "200k",
+        )
+        for kind in KINDS
+        for size, count in COUNTS.items()
+    ),
+    make=make,
+    sides={"ours": ours, "VirtualiZarr": virtualizarr_2, "hidefix": hidefix},
+    found=found,
+    differences={("hidefix", "*"): "hidefix shows the dataset, not its chunks"},
+    repeat=3,
+)

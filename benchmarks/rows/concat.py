@@ -1,24 +1,16 @@
-"""xr.concat of 1,000 virtual datasets of 10 variables."""
+"""xr.concat of 1,000 virtual datasets of 10 variables; and only joining their arrays."""
 
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks import references
+from benchmarks.cases import Case, Row, Target
 
-CASES = {"250 files": None, "1000 files": None}
-QUICK = {"1000 files": None}
-SIZES = {"250 files": ("files", 250), "1000 files": ("files", 1000)}
-REPEAT = 2
+ARRAYS = 0.03 / 0.1
 
 
-def make(data: Path, case: str) -> None:
-    pass
-
-
-def _datasets(count: int):
-    import xarray as xr
-
+def _pieces(count: int):
     from virtualizarr.manifests import ChunkManifest, ManifestArray
     from virtualizarr.manifests.utils import create_v3_array_metadata
 
@@ -30,56 +22,97 @@ def _datasets(count: int):
         fill_value=0.0,
     )
     for i in range(count):
-        variables = {}
-        for v in range(10):
-            manifest = ChunkManifest.from_arrays(
-                paths=np.full((2, 1, 1), f"file:///archive/{i:05}.nc", np.dtypes.StringDType()),
-                offsets=np.array([v * 10**6, v * 10**6 + 777600], np.uint64).reshape(2, 1, 1),
-                lengths=np.full((2, 1, 1), 777600, np.uint64),
+        yield [
+            ManifestArray(
+                metadata=metadata,
+                chunkmanifest=ChunkManifest.from_arrays(
+                    paths=np.full((2, 1, 1), f"file:///archive/{i:05}.nc", np.dtypes.StringDType()),
+                    offsets=np.array([v * 10**6, v * 10**6 + 777600], np.uint64).reshape(2, 1, 1),
+                    lengths=np.full((2, 1, 1), 777600, np.uint64),
+                ),
             )
-            array = ManifestArray(metadata=metadata, chunkmanifest=manifest)
-            variables[f"v{v}"] = (("time", "lat", "lon"), array)
-        yield xr.Dataset(variables)
+            for v in range(10)
+        ]
 
 
-_made = {}
+def manifests(data: Path, case: str):
+    kind, count = case.split()
+    pieces = list(_pieces(int(count)))
+    if kind == "arrays":
+        columns = list(zip(*pieces, strict=True))
+        return lambda: [np.concatenate(column, axis=0) for column in columns]
+    return _joining(pieces)
 
 
-def _concat(case: str):
-    import time
+def xarray_alone(data: Path, case: str):
+    kind, count = case.split()
+    pieces = [[_Nothing((24, 90, 180)) for _ in range(10)] for _ in range(int(count))]
+    if kind == "arrays":
+        columns = list(zip(*pieces, strict=True))
+        return lambda: [np.concatenate(column, axis=0) for column in columns]
+    return _joining(pieces)
 
+
+def _joining(pieces):
     import xarray as xr
 
-    count = int(case.split()[0])
-    if count not in _made:
-        _made[count] = list(_datasets(count))
-    start = time.process_time()
-    joined = xr.concat(
-        _made[count],
+    dims = ("time", "lat", "lon")
+    datasets = [
+        xr.Dataset({f"v{v}": (dims, array) for v, array in enumerate(arrays)}) for arrays in pieces
+    ]
+    return lambda: xr.concat(
+        datasets,
         "time",
         coords="minimal",
         compat="override",
         data_vars="minimal",
         join="override",
     )
-    return joined, time.process_time() - start
 
 
-def ours(data: Path, case: str):
-    return _concat(case)
+class _Nothing:
+    """An array without values, which costs nothing to join: what remains is xarray."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape = shape
+        self.dtype = np.dtype("f4")
+        self.ndim = len(shape)
+
+    def __array_function__(self, func, types, args, kwargs):
+        if func is np.concatenate:
+            return _Nothing((sum(each.shape[0] for each in args[0]), *self.shape[1:]))
+        if func is np.result_type:
+            return self.dtype
+        return NotImplemented
+
+    def __array_ufunc__(self, *args, **kwargs):
+        return NotImplemented
+
+    def __array__(self, dtype=None, copy=None):
+        raise TypeError("no values")
+
+    def __getitem__(self, key):
+        return self
 
 
-peer = ours
+def found(result, side: str):
+    if side == "xarray alone":
+        return None
+    if isinstance(result, list):
+        return [references.of_manifest(array.manifest) for array in result]
+    return references.of_dataset(result)
 
 
-def found(result, side):
-    return references.of_dataset(result[0])
-
-
-def extra(result, side):
-    dataset, seconds = result
-    facts = {"seconds": seconds}
-    if side == "ours":
-        per_reference = dataset.virtualize.nbytes / dataset.virtualize.nrefs()
-        facts["bytes_per_reference"] = round(per_reference, 2)
-    return facts
+ROW = Row(
+    title=__doc__ + " `xarray alone` joins arrays that hold nothing.",
+    cases=(
+        Case("datasets 250", series="datasets", size=250, quick=False),
+        Case("datasets 1000", (Target(0.55 / 0.65, "VirtualiZarr"),), "datasets", 1000),
+        Case("arrays 250", (), "arrays", 250),
+        Case("arrays 1000", (Target(ARRAYS, "VirtualiZarr"),), "arrays", 1000),
+    ),
+    sides={"ours": manifests, "VirtualiZarr": manifests, "xarray alone": xarray_alone},
+    here=("xarray alone",),
+    found=found,
+    repeat=3,
+)

@@ -1,35 +1,49 @@
-"""`import virtualizarr` against importing xarray and zarr alone."""
+"""`import virtualizarr` against importing xarray and zarr alone: CPU time of fresh processes."""
 
-import subprocess
+import os
 import sys
-import time
 from pathlib import Path
 
-CASES = {"import": 1.05}
-QUICK = CASES
-REPEAT = 5
-WALL = True
+from benchmarks.cases import Case, Row, Target
+
+STATEMENTS = {
+    "ours": "import virtualizarr",
+    "VirtualiZarr": "import virtualizarr",
+    "xarray and zarr": "import xarray, zarr",
+}
+TURNS = 5
 
 
-def make(data: Path, case: str) -> None:
-    pass
+def _importing(side: str):
+    def prepared(data: Path, case: str):
+        return lambda: min(_seconds(STATEMENTS[side]) for _ in range(TURNS))
+
+    return prepared
 
 
 def _seconds(statement: str) -> float:
-    start = time.perf_counter()
-    subprocess.run([sys.executable, "-c", statement], check=True)
-    return time.perf_counter() - start
+    arguments = [sys.executable, "-W", "ignore", "-c", statement]
+    process = os.posix_spawn(sys.executable, arguments, os.environ)
+    _, status, usage = os.wait4(process, 0)
+    if status:
+        raise RuntimeError(f"{statement!r} failed")
+    return usage.ru_utime + usage.ru_stime
 
 
-def ours(data: Path, case: str):
-    times = [(_seconds("import virtualizarr"), _seconds("import xarray, zarr")) for _ in range(5)]
-    return min(ours for ours, _ in times), min(floor for _, floor in times)
+def also(result, side: str):
+    return {"seconds": result}
 
 
-def found(result, side):
-    return None
-
-
-def extra(result, side):
-    package, floor = result
-    return {"seconds": package, "over_xarray_and_zarr": round(package / floor, 3)}
+ROW = Row(
+    title=__doc__,
+    cases=(
+        Case(
+            "import virtualizarr",
+            (Target(1.05, "xarray and zarr"),),
+        ),
+    ),
+    sides={side: _importing(side) for side in STATEMENTS},
+    here=("xarray and zarr",),
+    also=also,
+    repeat=1,
+)

@@ -1,26 +1,23 @@
-"""netCDF-3: 5 variables of 100,000 records; 2,000 variables."""
+"""netCDF-3, 5 variables of 100,000 records, and 2,000 variables, to a virtual Dataset."""
 
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks import references
-from benchmarks.rows import small_file
+from benchmarks.cases import Case, Row, Target
 
-CASES = {"100000 records": 1 / 15, "10000 records": 1 / 15, "2000 variables": None}
-QUICK = {"100000 records": 1 / 15, "2000 variables": None}
-SIZES = {"10000 records": ("records", 10_000), "100000 records": ("records", 100_000)}
-REPEAT = 3
+LIMITS = {"records": 10 / 151, "variables": 60 / 405}
 
 
-def _name(case: str) -> str:
-    return f"classic_{case.replace(' ', '_')}.nc"
+def _path(data: Path, case: str) -> Path:
+    return data / f"classic_{case.replace(' ', '_')}.nc"
 
 
 def make(data: Path, case: str) -> None:
     import netCDF4
 
-    path, (count, kind) = data / _name(case), case.split()
+    path, (count, kind) = _path(data, case), case.split()
     if path.exists():
         return
     with netCDF4.Dataset(path, "w", format="NETCDF3_64BIT_OFFSET") as nc:
@@ -36,19 +33,37 @@ def make(data: Path, case: str) -> None:
 def ours(data: Path, case: str):
     import virtualizarr
 
-    return virtualizarr.open_virtual_dataset(data / _name(case), loadable_variables=[])
+    path = _path(data, case)
+    return lambda: virtualizarr.open_virtual_dataset(path, loadable_variables=[])
 
 
-def peer(data: Path, case: str):
-    import virtualizarr
+def virtualizarr_2(data: Path, case: str):
     from virtualizarr.parsers import NetCDF3Parser
 
-    return virtualizarr.open_virtual_dataset(
-        f"file://{data / _name(case)}",
-        registry=references.peer_registry(),
-        parser=NetCDF3Parser(),
-        loadable_variables=[],
-    )
+    url, registry = f"file://{_path(data, case)}", references.peer_registry()
+    return lambda: NetCDF3Parser()(url, registry)._group
 
 
-found = small_file.found
+def found(result, side: str):
+    if hasattr(result, "variables"):
+        return references.of_dataset(result)
+    return {name: references.of_manifest(a.manifest) for name, a in sorted(result.arrays.items())}
+
+
+ROW = Row(
+    title=__doc__,
+    cases=tuple(
+        Case(
+            f"{count} {kind}",
+            (Target(LIMITS[kind], "VirtualiZarr"),) if large else (),
+            kind,
+            count,
+        )
+        for kind, counts in {"records": (10_000, 100_000), "variables": (500, 2000)}.items()
+        for count, large in zip(counts, (False, True), strict=True)
+    ),
+    make=make,
+    sides={"ours": ours, "VirtualiZarr": virtualizarr_2},
+    found=found,
+    repeat=3,
+)

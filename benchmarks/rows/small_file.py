@@ -2,38 +2,64 @@
 
 from pathlib import Path
 
-from benchmarks import archive, references
+from benchmarks import hdf5_files, references
+from benchmarks.cases import Case, Row, Target
 
-CASES = {"small": 1 / 8, "large": 1 / 8}
-QUICK = {"small": 1 / 8}
-STEPS = {"small": 400, "large": 4000}
-SIZES = {"small": ("steps", 400), "large": ("steps", 4000)}
-REPEAT = 7
+STEPS = {"400 steps": 400, "4000 steps": 4000}
+
+
+def _path(data: Path, case: str) -> Path:
+    return data / f"small_{case.replace(' ', '_')}.nc"
 
 
 def make(data: Path, case: str) -> None:
-    path = data / f"small_{case}.nc"
-    if not path.exists():
-        archive.small_netcdf4(path, STEPS[case])
+    if not _path(data, case).exists():
+        hdf5_files.small_netcdf4(_path(data, case), STEPS[case])
 
 
 def ours(data: Path, case: str):
     import virtualizarr
 
-    return virtualizarr.open_virtual_dataset(data / f"small_{case}.nc", loadable_variables=[])
+    path = _path(data, case)
+    return lambda: virtualizarr.open_virtual_dataset(path, loadable_variables=[])
 
 
-def peer(data: Path, case: str):
+def virtualizarr_2(data: Path, case: str):
     import virtualizarr
     from virtualizarr.parsers import HDFParser
 
-    return virtualizarr.open_virtual_dataset(
-        f"file://{data}/small_{case}.nc",
-        registry=references.peer_registry(),
-        parser=HDFParser(),
-        loadable_variables=[],
+    url, registry = f"file://{_path(data, case)}", references.peer_registry()
+    return lambda: virtualizarr.open_virtual_dataset(
+        url, registry=registry, parser=HDFParser(), loadable_variables=[]
     )
 
 
-def found(result, side):
+def kerchunk(data: Path, case: str):
+    from kerchunk.hdf import SingleHdf5ToZarr
+
+    path = str(_path(data, case))
+    return lambda: SingleHdf5ToZarr(path, inline_threshold=0).translate()
+
+
+def found(result, side: str):
+    if side == "kerchunk":
+        return references.of_kerchunk(result)
     return references.of_dataset(result)
+
+
+WHOLE = (
+    "`time` has chunks of 512 and 400 steps: we refer to the stored chunk, "
+    "VirtualiZarr to its first 400 values"
+)
+ROW = Row(
+    title=__doc__,
+    cases=tuple(
+        Case(name, (Target(1 / 8, "VirtualiZarr"),), "steps", steps)
+        for name, steps in STEPS.items()
+    ),
+    make=make,
+    sides={"ours": ours, "VirtualiZarr": virtualizarr_2, "kerchunk": kerchunk},
+    found=found,
+    differences={("VirtualiZarr", "time"): WHOLE},
+    repeat=7,
+)

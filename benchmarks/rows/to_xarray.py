@@ -1,23 +1,21 @@
-"""Many variables or many groups to xarray, nothing loaded."""
+"""Many variables, or many groups of one variable, of an HDF5 file to xarray, nothing loaded."""
 
 from pathlib import Path
 
 from benchmarks import references
+from benchmarks.cases import Case, Row, Target
 
-CASES = {"250 variables": None, "1000 variables": 1 / 150, "100 groups": None, "400 groups": 1 / 85}
-QUICK = {"1000 variables": 1 / 150}
-SIZES = {case: (case.split()[1], int(case.split()[0])) for case in CASES}
-REPEAT = 2
+LIMITS = {"variables": 0.1 / 15.4, "groups": 0.3 / 25.6}
 
 
-def _name(case: str) -> str:
-    return f"wide_{case.replace(' ', '_')}.h5"
+def _path(data: Path, case: str) -> Path:
+    return data / f"wide_{case.replace(' ', '_')}.h5"
 
 
 def make(data: Path, case: str) -> None:
     import h5py
 
-    path, (count, kind) = data / _name(case), case.split()
+    path, (count, kind) = _path(data, case), case.split()
     if path.exists():
         return
     with h5py.File(path, "w") as f:
@@ -28,28 +26,44 @@ def make(data: Path, case: str) -> None:
 def ours(data: Path, case: str):
     import virtualizarr
 
-    opener = virtualizarr.open_virtual_dataset
+    path = _path(data, case)
     if case.endswith("groups"):
-        opener = virtualizarr.open_virtual_datatree
-    return opener(data / _name(case), loadable_variables=[])
+        return lambda: virtualizarr.open_virtual_datatree(path, loadable_variables=[])
+    return lambda: virtualizarr.open_virtual_dataset(path, loadable_variables=[])
 
 
-def peer(data: Path, case: str):
+def virtualizarr_2(data: Path, case: str):
     import virtualizarr
     from virtualizarr.parsers import HDFParser
 
+    url, registry = f"file://{_path(data, case)}", references.peer_registry()
     opener = virtualizarr.open_virtual_dataset
     if case.endswith("groups"):
         opener = virtualizarr.open_virtual_datatree
-    return opener(
-        f"file://{data / _name(case)}",
-        registry=references.peer_registry(),
-        parser=HDFParser(),
-        loadable_variables=[],
-    )
+    return lambda: opener(url, registry=registry, parser=HDFParser(), loadable_variables=[])
 
 
-def found(result, side):
+def found(result, side: str):
     return (
         references.of_tree(result) if hasattr(result, "subtree") else references.of_dataset(result)
     )
+
+
+ROW = Row(
+    title=__doc__,
+    cases=tuple(
+        Case(
+            f"{count} {kind}",
+            (Target(LIMITS[kind], "VirtualiZarr"),) if large else (),
+            kind,
+            count,
+            once=True,
+        )
+        for kind, counts in {"variables": (250, 1000), "groups": (100, 400)}.items()
+        for count, large in zip(counts, (False, True), strict=True)
+    ),
+    make=make,
+    sides={"ours": ours, "VirtualiZarr": virtualizarr_2},
+    found=found,
+    repeat=2,
+)

@@ -185,3 +185,49 @@ def spread_variables(path: Path, groups: int = 6) -> None:
                     )
                     for a in range(12):
                         made.attrs[f"attr_{a}"] = np.bytes_(f"attribute {a} of variable {v}")
+
+
+def daily_files(folder: Path, count: int) -> None:
+    """Write `count` netCDF-4 files of 31 days: 4 variables, 40 attributes, 34 chunks each."""
+    import netCDF4
+
+    folder.mkdir(exist_ok=True)
+    for i in range(count):
+        path = folder / f"{i:05}.nc"
+        if path.exists():
+            continue
+        with netCDF4.Dataset(path, "w", format="NETCDF4") as nc:
+            for name, size in {"time": None, "lat": 24, "lon": 36}.items():
+                nc.createDimension(name, size)
+            nc.setncatts({f"global_{a}": f"text of global attribute {a}" for a in range(12)})
+            time = nc.createVariable("time", "f8", ("time",), chunksizes=(31,))
+            time.setncatts({"units": "days since 1950-01-01", "calendar": "standard", "axis": "T"})
+            time[:] = 31 * i + np.arange(31)
+            for name, values in {
+                "lat": np.linspace(-90, 90, 24),
+                "lon": np.arange(36) * 10,
+            }.items():
+                made = nc.createVariable(name, "f8", (name,))
+                made.setncatts({"units": "degrees", "long_name": name, "standard_name": name})
+                made[:] = values
+            tas = nc.createVariable(
+                "tas", "f4", ("time", "lat", "lon"), chunksizes=(1, 24, 36), zlib=True, shuffle=True
+            )
+            tas.setncatts(ATTRIBUTES)
+            tas[:] = 280 + np.random.default_rng(i).integers(0, 10, (31, 24, 36))
+
+
+def implicit(path: Path, count: int) -> None:
+    """Write a dataset of `count` chunks that lie in order, and one whose chunks were not written."""
+    import h5py
+
+    shape = (count // 1000 * 2, 20, 200)
+    with h5py.File(path, "w", libver=("v110", "v110")) as f:
+        for name, when in (("data", h5py.h5d.ALLOC_TIME_EARLY), ("empty", None)):
+            properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+            properties.set_chunk((2, 2, 2))
+            if when is not None:
+                properties.set_alloc_time(when)
+                properties.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+            space = h5py.h5s.create_simple(shape)
+            h5py.h5d.create(f.id, name.encode(), h5py.h5t.IEEE_F32LE, space, properties)

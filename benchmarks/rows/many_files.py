@@ -1,0 +1,114 @@
+"""Files in a bucket behind 50 ms a request: listed, parsed and combined into one dataset."""
+
+import time
+from pathlib import Path
+
+from benchmarks import hdf5_files, references
+from benchmarks.cases import Case, Row, Target
+from benchmarks.server import RangeServer
+
+COUNTS = (100, 1000)
+LATENCY = 0.05
+PER_FILE = 1000 / 150
+"""Milliseconds of CPU a file, at 150 files a second and core."""
+COMBINING = {
+    "combine": "nested",
+    "concat_dim": "time",
+    "coords": "minimal",
+    "data_vars": "minimal",
+    "compat": "override",
+    "join": "override",
+}
+
+
+def _folder(data: Path, case: str) -> Path:
+    return data / f"many_{case.split()[0]}"
+
+
+def make(data: Path, case: str) -> None:
+    hdf5_files.daily_files(_folder(data, case), int(case.split()[0]))
+
+
+def ours(data: Path, case: str):
+    import virtualizarr
+
+    server = RangeServer(_folder(data, case), LATENCY).start()
+    options = {"endpoint": server.url, "skip_signature": True, "region": "us-east-1"}
+
+    def work():
+        before = time.process_time()
+        dataset = virtualizarr.open_virtual_mfdataset(
+            "s3://bucket/*.nc", storage_options=options, **COMBINING
+        )
+        return dataset, time.process_time() - before, server
+
+    return work
+
+
+def virtualizarr_2(data: Path, case: str):
+    from obspec_utils.registry import ObjectStoreRegistry
+    from obstore.store import S3Store
+
+    import virtualizarr
+    from virtualizarr.parsers import HDFParser
+
+    server = RangeServer(_folder(data, case), LATENCY).start()
+    store = S3Store(
+        "bucket",
+        endpoint=server.url,
+        skip_signature=True,
+        region="us-east-1",
+        client_options={"allow_http": True},
+    )
+    registry = ObjectStoreRegistry({"s3://bucket": store})
+
+    def work():
+        before = time.process_time()
+        names = sorted(each["path"] for page in store.list() for each in page)
+        dataset = virtualizarr.open_virtual_mfdataset(
+            [f"s3://bucket/{name}" for name in names],
+            registry=registry,
+            parser=HDFParser(),
+            **COMBINING,
+        )
+        return dataset, time.process_time() - before, server
+
+    return work
+
+
+def found(result, side: str):
+    return references.of_dataset(result[0])
+
+
+def also(result, side: str):
+    dataset, cpu, server = result
+    counts = server.stop()
+    files = dataset.sizes["time"] / 31
+    return {
+        "CPU ms a file": 1000 * cpu / files,
+        "requests a file": counts["requests"] / files,
+        "kB a file": counts["bytes"] / files / 1000,
+    }
+
+
+ROW = Row(
+    title=__doc__,
+    cases=tuple(
+        Case(
+            f"{count} files",
+            (Target(PER_FILE, measure="CPU ms a file"),),
+            "files",
+            count,
+            quick=count == COUNTS[0],
+            once=True,
+        )
+        for count in COUNTS
+    ),
+    make=make,
+    sides={"ours": ours, "VirtualiZarr": virtualizarr_2},
+    found=found,
+    also=also,
+    shown=("seconds", "CPU ms a file", "requests a file", "kB a file"),
+    repeat=1,
+    wall=True,
+)

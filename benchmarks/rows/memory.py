@@ -1,0 +1,90 @@
+"""Memory that a reference takes, in a parsed or built array, beyond what was there before."""
+
+import gc
+import tracemalloc
+from pathlib import Path
+
+from benchmarks import hdf5_files, references, virtual_data
+from benchmarks.cases import Case, Row, Target
+
+BYTES = "bytes a reference"
+
+
+def _path(data: Path, case: str) -> Path:
+    return data / ("index_btree1_200k.h5" if case == "200k of one file" else "implicit_1M.h5")
+
+
+def make(data: Path, case: str) -> None:
+    path = _path(data, case)
+    if case == "200k of one file" and not path.exists():
+        hdf5_files.chunk_index(path, 200_000, "btree1")
+    if case.startswith("1M un") and not path.exists():
+        hdf5_files.implicit(path, 1_000_000)
+
+
+def _builder(data: Path, case: str):
+    if case.startswith("1M of"):
+        return lambda: virtual_data.chunk_manifest(1_000_000)
+    path = _path(data, case)
+    name = "empty" if case == "1M unwritten" else "data"
+    return lambda: _parsed(path)[name].manifest
+
+
+def _parsed(path: Path):
+    import virtualizarr
+
+    if hasattr(virtualizarr, "parse"):
+        return virtualizarr.parse(path).arrays
+    from virtualizarr.parsers import HDFParser
+
+    return HDFParser()(f"file://{path}", references.peer_registry())._group.arrays
+
+
+def measured(data: Path, case: str):
+    build = _builder(data, case)
+    build()
+
+    def work():
+        gc.collect()
+        tracemalloc.start()
+        manifest = build()
+        gc.collect()
+        taken, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return manifest, taken
+
+    return work
+
+
+def also(result, side: str):
+    manifest, taken = result
+    cells = 1
+    for count in manifest.shape_chunk_grid:
+        cells *= count
+    return {BYTES: taken / cells}
+
+
+def found(result, side: str):
+    return references.of_manifest(result[0])
+
+
+def _limit(case: str) -> float:
+    return 0.1 if case.startswith("1M un") else 17
+
+
+CASES = (
+    "200k of one file",
+    "1M of 1,000 files",
+    "1M uncompressed, in order",
+    "1M unwritten",
+)
+ROW = Row(
+    title=__doc__,
+    cases=tuple(Case(name, (Target(_limit(name), measure=BYTES),)) for name in CASES),
+    make=make,
+    sides={"ours": measured, "VirtualiZarr": measured},
+    found=found,
+    also=also,
+    shown=(BYTES,),
+    repeat=1,
+)
