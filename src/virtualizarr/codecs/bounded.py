@@ -65,7 +65,7 @@ def bound(codecs: Sequence[Mapping[str, Any] | str]) -> list[CodecJSON]:
 
 def _bound_one(codec: Mapping[str, Any] | str) -> CodecJSON:
     """Replace one codec; what is no description of a codec is left for zarr to refuse."""
-    known = {"name": codec} if isinstance(codec, str) else dict(codec)
+    known: CodecJSON = {"name": codec} if isinstance(codec, str) else dict(codec)
     name, settings = known.get("name"), known.get("configuration", {})
     if not isinstance(name, str) or not isinstance(settings, Mapping):
         return known
