@@ -57,7 +57,7 @@ def _reading(side: str):
         import zarr
 
         prefix = f"file://{_source(data)}/"
-        access = {prefix: icechunk.credentials.LocalFileSystemAccess()}
+        access = {prefix: icechunk.credentials.LocalFileSystemAccess}
 
         def work():
             storage = icechunk.local_filesystem_storage(str(target))
