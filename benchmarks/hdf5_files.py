@@ -218,7 +218,7 @@ def daily_files(folder: Path, count: int) -> None:
 
 
 def implicit(path: Path, count: int) -> None:
-    """Write a dataset of `count` chunks that lie in order, and one whose chunks were not written."""
+    """Write a dataset of `count` chunks that lie in order, and one of chunks never written."""
     import h5py
 
     shape = (count // 1000 * 2, 20, 200)

@@ -1,4 +1,4 @@
-"""What a side found, in a form that all sides share: per variable, how many references, and sums."""
+"""What a side found, in a form that all sides share: references per variable, and sums."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def _heading() -> str:
         f"Measured {datetime.now(UTC):%Y-%m-%d} on {os.cpu_count()} cores, {platform.machine()}, "
         f"Python {platform.python_version()}, against "
         + ", ".join(f"{name} {peers[name]}" for name in named)
-        + ". Seconds are CPU time (user + system), for remote work wall time behind 50 ms a request."
+        + ". Seconds are CPU time (user + system); for remote work wall time, at 50 ms a request."
     )
 
 

@@ -1,4 +1,4 @@
-"""A tiled TIFF with overviews, its tiles left as a hole: only the directories are real (TIFF 6.0)."""
+"""A tiled TIFF with overviews (TIFF 6.0) whose directories are real and whose tiles are a hole."""
 
 from __future__ import annotations
 

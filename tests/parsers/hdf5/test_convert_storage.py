@@ -12,7 +12,7 @@ import pytest
 from materialize import values_of
 from parsers.hdf5.reading_files import parse, value
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
-from virtualizarr.model import INLINE
+from virtualizarr.model import INLINE, AffineRun
 from virtualizarr.parsers.hdf5.convert.blocks import SMALLEST_PART, SPLIT_BYTES, rows_per_chunk
 from virtualizarr.parsers.hdf5.convert.urls import beside
 
@@ -68,6 +68,24 @@ def test_an_unallocated_dataset_costs_nothing(path: Path) -> None:
     assert tree.arrays["whole"].chunks == (50_000, 50_000)
     assert tree.arrays["whole"].metadata.fill_value == -9
     assert tree.arrays["chunked"].manifest.nbytes < 10_000
+
+
+def test_chunks_in_a_row_cost_nothing(path: Path) -> None:
+    with h5py.File(path, "w", libver=("v110", "v110")) as file:
+        plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        plist.set_chunk((2, 4))
+        plist.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+        space = h5py.h5s.create_simple((80, 40))
+        made = h5py.h5d.create(file.id, b"x", h5py.h5t.IEEE_F32LE, space, plist)
+        data = np.arange(3200, dtype="f4").reshape(80, 40)
+        made.write(h5py.h5s.ALL, h5py.h5s.ALL, data)
+        scattered = file.create_dataset("scattered", data=data, chunks=(2, 4), compression=1)
+        assert scattered.id.get_num_chunks() == h5py.Dataset(made).id.get_num_chunks() == 400
+    arrays = parse(path).arrays
+    assert isinstance(arrays["x"].manifest.offset_column, AffineRun)
+    assert not isinstance(arrays["scattered"].manifest.offset_column, AffineRun)
+    for name in arrays:
+        np.testing.assert_array_equal(value(path, name), data)
 
 
 def test_a_sparse_grid_of_many_chunks_is_refused(path: Path) -> None:

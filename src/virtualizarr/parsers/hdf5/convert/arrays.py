@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from virtualizarr.errors import CorruptFileError, VirtualizeError
-from virtualizarr.model import ChunkManifest, ManifestArray
-from virtualizarr.model.columns import narrowed
+from virtualizarr.model import AffineRun, ChunkManifest, ManifestArray
+from virtualizarr.model.columns import is_uniform, narrowed
 from virtualizarr.parsers.hdf5.convert.blocks import rows_per_chunk
 from virtualizarr.parsers.hdf5.convert.build import array_of, data_size
 from virtualizarr.parsers.hdf5.convert.context import OpenFile
@@ -137,13 +137,13 @@ def _contiguous(
     if parts == 1:
         manifest = _one_chunk(file, layout.address, size, len(shape))
         return array_of(dataset, element, shape=shape, chunk_shape=shape, manifest=manifest)
-    offset = np.uint64(layout.address) + np.arange(parts, dtype=np.uint64) * np.uint64(part)
+    run = AffineRun.contiguous(layout.address, part, (parts, *(1,) * (len(shape) - 1)))
     return array_of(
         dataset,
         element,
         shape=shape,
         chunk_shape=(rows, *shape[1:]) if shape else (),
-        manifest=ChunkManifest.single_file(file.location, offset, part),
+        manifest=ChunkManifest.single_file(file.location, run, part),
     )
 
 
@@ -196,9 +196,21 @@ def manifest_of(index: ChunkIndex, grid: tuple[int, ...], file: OpenFile) -> Chu
     return ChunkManifest.from_columns(
         (file.location,),
         _all_in_one_file(grid),
-        index.address.reshape(grid),
+        _offsets(index, grid),
         narrowed(index.size).reshape(grid),
     )
+
+
+def _offsets(index: ChunkIndex, grid: tuple[int, ...]) -> npt.NDArray[np.uint64] | AffineRun:
+    """Return the addresses of a complete index, as a run where chunks follow one another."""
+    address = index.address
+    if is_uniform(index.size) and len(address) > 1:
+        first, size = int(address[0]), index.size[0]
+        if int(address[-1]) - first == int(size) * (len(address) - 1) and bool(
+            (address[1:] - address[:-1] == size).all()
+        ):
+            return AffineRun.contiguous(first, int(size), grid)
+    return address.reshape(grid)
 
 
 @lru_cache(maxsize=256)
