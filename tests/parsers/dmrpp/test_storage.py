@@ -328,3 +328,15 @@ def test_storage_fill_and_cf_fill_are_two_things() -> None:
     found = array(filled("Int16", "-1", "Int16 7", "LE"))
     assert found.metadata.fill_value == -1
     assert found.metadata.attributes["_FillValue"] == np.int16(7)
+
+
+def test_all_that_cannot_be_is_left_out_if_asked() -> None:
+    names = ("marked", "nowhere", "odd", "right")
+    marked, nowhere, odd, right = (f'<Int32 name="{name}">' for name in names)
+    body = (
+        f"{marked}<dmrpp:unsupported/></Int32>{nowhere}</Int32>"
+        f'<Group name="g">{odd}{chunk(0, 3)}</Int32>{right}{chunk(0, 4)}</Int32></Group>'
+    )
+    with pytest.warns(UserWarning, match=r"3 left out: /marked: .*; /nowhere: .*; /g/odd: .*"):
+        group = parse(body, parser=DMRPPParser(errors="skip"))
+    assert [path for path, _ in group.walk_arrays()] == ["g/right"]
