@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import bz2
 import zlib
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from numcodecs.fletcher32 import Fletcher32
 from numcodecs.shuffle import Shuffle
+from numcodecs.zstd import Zstd
 
 from parsers.dmrpp.made import array, numbers, parse, read, sizes, written
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError, VirtualizeError
@@ -83,6 +85,8 @@ FILTERS = {
     "deflate": zlib.compress,
     "shuffle": lambda data: bytes(Shuffle(4).encode(data)),
     "fletcher32": lambda data: bytes(Fletcher32().encode(data)),
+    "bzip2": bz2.compress,
+    "zstd": lambda data: bytes(Zstd().encode(data)),
 }
 
 
@@ -94,7 +98,10 @@ def filtered(data: bytes, names: str) -> bytes:
 
 @pytest.mark.parametrize(
     "names",
-    ["deflate", "shuffle deflate", "shuffle deflate fletcher32", "fletcher32", "deflate deflate"],
+    [
+        *("deflate", "shuffle deflate", "shuffle deflate fletcher32", "fletcher32"),
+        *("deflate deflate", "bzip2", "shuffle zstd"),
+    ],
 )
 def test_filters_in_the_order_given(tmp_path: Path, names: str) -> None:
     data = filtered(numbers(400).tobytes(), names)
