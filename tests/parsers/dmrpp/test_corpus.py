@@ -133,7 +133,7 @@ def test_tables_of_hdf4_files() -> None:
     """The oracle is the HDF4 library's interface for vdatas."""
     pytest.importorskip("pyhdf")
     from pyhdf.HDF import HDF
-    from pyhdf.VS import VS
+    from pyhdf.VS import VS  # gives HDF its vstart
 
     documents = [each for each in DOCUMENTS if each.name.startswith("vdata")]
     assert documents
