@@ -85,6 +85,10 @@ def structure(path: Path) -> Path:
         compact(file, "compact", np.arange(6, dtype=">i4").reshape(2, 3))
         partial = file.create_dataset("partial", (7, 9), "f8", chunks=(4, 5), fillvalue=-9999.9)
         partial[1, 2], partial[6, 8] = 5.0, 6.0
+        for kind in (">f4", ">i2", ">f8"):
+            name = f"partial_big_{kind[1:]}"
+            big = file.create_dataset(name, (7,), kind, chunks=(2,), fillvalue=-1234)
+            big[2], big.attrs["_FillValue"] = 5, np.array(-1234, kind[1:])
         missing = np.array((-1.5, 7, (3, 4)), aligned)
         file.create_dataset("missing", (5,), aligned, chunks=(2,), fillvalue=missing)
         file.create_dataset(

@@ -18,6 +18,8 @@ from virtualizarr.errors import (
     VirtualizeError,
 )
 from virtualizarr.parsers.dmrpp import DMRPPParser
+from virtualizarr.parsers.driver import Sources, parse_with
+from virtualizarr.source.memory import BytesSource
 from virtualizarr.store import ManifestStore
 
 BODY = '<Int32 name="v"><Dim size="4"/><dmrpp:chunk offset="0" nBytes="16"{}/></Int32>'
@@ -144,9 +146,6 @@ def test_a_local_document_leads_nowhere_else(tmp_path: Path, href: str) -> None:
 
 
 def test_a_remote_document_does_not_lead_to_local_files(tmp_path: Path) -> None:
-    from virtualizarr.parsers.driver import Sources, parse_with
-    from virtualizarr.source.memory import BytesSource
-
     (tmp_path / "secret").write_bytes(VALUES.tobytes())
     blocks = '<dmrpp:block offset="0" nBytes="7"/><dmrpp:block offset="9" nBytes="7"/>'
     inner = f'<Int32 name="v"><Dim size="3"/><dmrpp:chunks>{blocks}</dmrpp:chunks></Int32>'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import bz2
 import zlib
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from numcodecs.fletcher32 import Fletcher32
 from numcodecs.shuffle import Shuffle
+from numcodecs.zstd import Zstd
 
 from parsers.dmrpp.made import array, numbers, parse, read, sizes, written
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError, VirtualizeError
@@ -83,6 +85,8 @@ FILTERS = {
     "deflate": zlib.compress,
     "shuffle": lambda data: bytes(Shuffle(4).encode(data)),
     "fletcher32": lambda data: bytes(Fletcher32().encode(data)),
+    "bzip2": bz2.compress,
+    "zstd": lambda data: bytes(Zstd().encode(data)),
 }
 
 
@@ -94,7 +98,10 @@ def filtered(data: bytes, names: str) -> bytes:
 
 @pytest.mark.parametrize(
     "names",
-    ["deflate", "shuffle deflate", "shuffle deflate fletcher32", "fletcher32", "deflate deflate"],
+    [
+        *("deflate", "shuffle deflate", "shuffle deflate fletcher32", "fletcher32"),
+        *("deflate deflate", "bzip2", "shuffle zstd"),
+    ],
 )
 def test_filters_in_the_order_given(tmp_path: Path, names: str) -> None:
     data = filtered(numbers(400).tobytes(), names)
@@ -328,3 +335,15 @@ def test_storage_fill_and_cf_fill_are_two_things() -> None:
     found = array(filled("Int16", "-1", "Int16 7", "LE"))
     assert found.metadata.fill_value == -1
     assert found.metadata.attributes["_FillValue"] == np.int16(7)
+
+
+def test_all_that_cannot_be_is_left_out_if_asked() -> None:
+    names = ("marked", "nowhere", "odd", "right")
+    marked, nowhere, odd, right = (f'<Int32 name="{name}">' for name in names)
+    body = (
+        f"{marked}<dmrpp:unsupported/></Int32>{nowhere}</Int32>"
+        f'<Group name="g">{odd}{chunk(0, 3)}</Int32>{right}{chunk(0, 4)}</Int32></Group>'
+    )
+    with pytest.warns(UserWarning, match=r"3 left out: /marked: .*; /nowhere: .*; /g/odd: .*"):
+        group = parse(body, parser=DMRPPParser(errors="skip"))
+    assert [path for path, _ in group.walk_arrays()] == ["g/right"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -12,6 +13,9 @@ import netCDF4
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
+from obspec_utils.registry import ObjectStoreRegistry
+from obstore.store import LocalStore
 
 import dmrpp_documents
 import virtualizarr
@@ -106,6 +110,27 @@ def test_virtualizarr_2_calls_it_so(documents: list[str]) -> None:
     store = DMRPPParser(group=None, skip_variables=["big"])(documents[0])
     assert "packed" in store.group.arrays
     assert "big" not in store.group.arrays
+
+
+def test_on_an_event_loop(tmp_path: Path) -> None:
+    raw = np.arange(12, dtype="<i4").tobytes()
+    (tmp_path / "a.h5").write_bytes(raw[30:] + b"gap" + raw[:30])
+    blocks = '<dmrpp:block offset="21" nBytes="30"/><dmrpp:block offset="0" nBytes="18"/>'
+    body = f'<Int32 name="v"><Dim size="12"/><dmrpp:chunks>{blocks}</dmrpp:chunks></Int32>'
+    document = tmp_path / "x.dmrpp"
+    document.write_text(dmrpp_documents.document(body, href="data/a.h5"))
+    group = asyncio.run(virtualizarr.parse_async(document))
+    assert group == virtualizarr.parse(document)
+    assert group.arrays["v"].manifest.inline == raw
+
+
+def test_with_a_registry(documents: list[str]) -> None:
+    registry = ObjectStoreRegistry({"file://": LocalStore()})
+    store = DMRPPParser()(Path(documents[0]).as_uri(), registry)
+    found = zarr.open_group(store, mode="r")["packed"][...]
+    with netCDF4.Dataset(documents[0].removesuffix(".dmrpp")) as nc:
+        nc.set_auto_maskandscale(False)
+        np.testing.assert_array_equal(found, nc["packed"][...])
 
 
 PROGRAM = """

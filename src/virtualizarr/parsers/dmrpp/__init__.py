@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import Literal
 
-from virtualizarr.errors import SourceNotFoundError
+from virtualizarr.errors import SourceNotFoundError, VirtualizeError
 from virtualizarr.model import ManifestGroup
 from virtualizarr.parsers.base import CallableParser
 from virtualizarr.parsers.dmrpp.context import Context
@@ -26,6 +28,7 @@ from virtualizarr.parsers.dmrpp.dimensions import DimensionNames
 from virtualizarr.parsers.dmrpp.document import read_document
 from virtualizarr.parsers.dmrpp.layout import Group
 from virtualizarr.parsers.dmrpp.locate import read_locations
+from virtualizarr.parsers.dmrpp.refusals import Refusals
 from virtualizarr.parsers.dmrpp.tree import hrefs_of, read_tree
 from virtualizarr.source.reading import Reading
 from virtualizarr.source.urls import normalize_url
@@ -44,13 +47,15 @@ class DMRPPParser(CallableParser):
 
     `group` is the path of the group to read instead of the whole document. `skip_variables` and
     `drop_variables` are names, or paths from the root, of variables and groups to leave out; they
-    are not checked. `data_url` says where the data file lies, whatever the document says.
+    are not checked. `errors="skip"` leaves out all variables that cannot be represented, with a
+    warning that lists them. `data_url` says where the data file lies, whatever the document says.
     """
 
     group: str | None = None
     skip_variables: Iterable[str] | None = None
     drop_variables: Collection[str] = ()
     data_url: str | os.PathLike[str] | None = None
+    errors: Literal["raise", "skip"] = "raise"
 
     @property
     def name(self) -> str:
@@ -74,13 +79,19 @@ class DMRPPParser(CallableParser):
         chunks that lie in several pieces.
         """
         document = yield from read_document()
-        dataset = decode_document(document, self._dropped)
+        skipped: list[VirtualizeError] | None = [] if self.errors == "skip" else None
+        refusals = Refusals(skipped)
+        dataset = decode_document(document, self._dropped, refusals)
         group = _group_at(dataset.root, self.group if self.group is not None else "")
         override = normalize_url(self.data_url) if self.data_url is not None else None
         hrefs = hrefs_of(group)
         locations = yield from read_locations(url, dataset, hrefs, override)
         context = Context(locations, dataset.size)
-        return (yield from read_tree(context, group, DimensionNames()))
+        tree = yield from read_tree(context, group, DimensionNames(), refusals)
+        if skipped:
+            reasons = "; ".join(f"{error.node}: {error.reason}" for error in skipped)
+            warnings.warn(f"{url}: {len(skipped)} left out: {reasons}", stacklevel=2)
+        return tree
 
     @property
     def _dropped(self) -> frozenset[str]:

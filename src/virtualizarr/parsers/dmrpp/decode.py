@@ -12,6 +12,7 @@ from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError, Virtu
 from virtualizarr.parsers.dmrpp.attributes import BOOKKEEPING, NUMBERS, decode_attributes
 from virtualizarr.parsers.dmrpp.layout import Dataset, Dim, Enumeration, Group, Variable
 from virtualizarr.parsers.dmrpp.pieces import naturals
+from virtualizarr.parsers.dmrpp.refusals import Refusals
 from virtualizarr.parsers.dmrpp.storage import decode_storage
 from virtualizarr.parsers.dmrpp.xml import Element, read_xml
 
@@ -35,14 +36,15 @@ class Scope:
     """What names mean in a group: the shared dimensions and enumerations declared so far, by path.
 
     `versioned` is whether the document has a `dmrpp:version`; `dropped` holds names and paths of
-    variables and groups that are left out.
+    variables and groups that are left out, `refusals` says what becomes of those that must be.
     """
 
     path: str
-    dropped: frozenset[str] = frozenset()
+    dropped: frozenset[str]
+    refusals: Refusals
+    versioned: bool
     dimensions: dict[str, int] = field(default_factory=dict)
     enumerations: dict[str, Enumeration] = field(default_factory=dict)
-    versioned: bool = True
 
     def within(self, name: str) -> Scope:
         """Return the scope of a group in this one."""
@@ -71,7 +73,7 @@ def joined(path: str, name: str) -> str:
     return f"/{name}" if path == "/" else f"{path}/{name}"
 
 
-def decode_document(document: bytes, dropped: Collection[str] = ()) -> Dataset:
+def decode_document(document: bytes, dropped: Collection[str], refusals: Refusals) -> Dataset:
     """Return what a DMR++ document says, without the variables and groups called `dropped`.
 
     Raises CorruptFileError and UnsupportedFeatureError naming the group or variable.
@@ -80,7 +82,7 @@ def decode_document(document: bytes, dropped: Collection[str] = ()) -> Dataset:
     if root.name != "Dataset":
         raise CorruptFileError(f"the root element is {root.name!r}, not 'Dataset'")
     names = frozenset(name.strip("/") for name in dropped)
-    scope = Scope("/", names, versioned="version" in root.attributes)
+    scope = Scope("/", names, refusals, versioned="version" in root.attributes)
     _declare(root, scope)
     href = root.attributes.get("href")
     name = root.attributes.get("name", "")
@@ -102,12 +104,22 @@ def _group(element: Element, scope: Scope) -> Group:
             elif child.name in VARIABLES:
                 name = _name(child)
                 _taken(child, name, variables, groups)
-                variables[name] = _variable(child, scope, joined(scope.path, name))
+                _add_variable(child, name, scope, variables)
             elif child.name not in IN_GROUP:
                 _note(child, attributes)
         return Group(scope.path, variables, groups, attributes)
     except VirtualizeError as error:
         raise error.located(node=scope.path, at=element.at) from error.__cause__
+
+
+def _add_variable(
+    element: Element, name: str, scope: Scope, variables: dict[str, Variable]
+) -> None:
+    path = joined(scope.path, name)
+    try:
+        variables[name] = _variable(element, scope, path)
+    except VirtualizeError as error:
+        scope.refusals.meet(error, path, element.at)
 
 
 def _declare(element: Element, scope: Scope) -> None:
@@ -164,26 +176,6 @@ def _note(child: Element, attributes: dict[str, object]) -> None:
 
 
 def _variable(element: Element, scope: Scope, path: str) -> Variable:
-    try:
-        return _decoded_variable(element, scope, path)
-    except VirtualizeError as error:
-        raise with_advice(error.located(node=path, at=element.at), path) from error.__cause__
-
-
-def with_advice(error: VirtualizeError, path: str) -> VirtualizeError:
-    """Return an error about the variable at `path` that says how to do without it."""
-    kind, name = type(error), path.rpartition("/")[2].partition(".")[0]
-    if kind not in (UnsupportedFeatureError, CorruptFileError) or "drop_variables" in error.reason:
-        return error
-    return kind(
-        f"{error.reason}; drop_variables=[{name!r}] leaves it out",
-        url=error.url,
-        node=error.node,
-        at=error.at,
-    )
-
-
-def _decoded_variable(element: Element, scope: Scope, path: str) -> Variable:
     for child in element.children:
         known = child.name in IN_VARIABLE or child.extension
         if not known and not (element.name == "Structure" and child.name in VARIABLES):

@@ -53,7 +53,7 @@ def read_locations(
     asked = [*dict.fromkeys(unsure)]
     if len(asked) > MAX_LOOKED_FOR:
         raise UnsupportedFeatureError(
-            f"paths that may mean any of {len(asked):,} files; up to {MAX_LOOKED_FOR:,} are looked for"
+            f"paths that may mean any of {len(asked):,} files; {MAX_LOOKED_FOR:,} are looked for"
         )
     answers = (yield [Elsewhere(each, _stat()) for each in asked]) if asked else []
     there = {

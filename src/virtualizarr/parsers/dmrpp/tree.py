@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,12 @@ from virtualizarr.model import ManifestArray, ManifestGroup
 from virtualizarr.parsers.dmrpp.attributes import NUMBERS
 from virtualizarr.parsers.dmrpp.build import Shown
 from virtualizarr.parsers.dmrpp.context import Context
-from virtualizarr.parsers.dmrpp.decode import TEXTS, with_advice
+from virtualizarr.parsers.dmrpp.decode import TEXTS
 from virtualizarr.parsers.dmrpp.dimensions import DimensionNames
 from virtualizarr.parsers.dmrpp.fill import check_supported
 from virtualizarr.parsers.dmrpp.layout import Enumeration, Group, Variable
 from virtualizarr.parsers.dmrpp.numbers import read_number_array
+from virtualizarr.parsers.dmrpp.refusals import Refusals
 from virtualizarr.parsers.dmrpp.structures import read_structure
 from virtualizarr.parsers.dmrpp.texts import read_text_array
 from virtualizarr.source.reading import Reading, together
@@ -42,28 +43,35 @@ def hrefs_of(group: Group) -> set[str | None]:
     }
 
 
-def read_tree(context: Context, group: Group, names: DimensionNames) -> Reading[ManifestGroup]:
+def read_tree(
+    context: Context, group: Group, names: DimensionNames, refusals: Refusals
+) -> Reading[ManifestGroup]:
     """Return a group and all below it; what must be read of the data files is read together."""
+    variables = group.variables
     found = yield from together(
-        [_caught(context, each, group, names) for each in group.variables.values()]
+        [_caught(_read_variable(context, each, group, names)) for each in variables.values()]
     )
-    nodes: Mapping[str, Node] = dict(zip(group.variables, found, strict=True))
+    arrays: dict[str, ManifestArray] = {}
+    groups: dict[str, ManifestGroup] = {}
+    for variable, node in zip(variables.values(), found, strict=True):
+        if isinstance(node, ManifestArray):
+            arrays[variable.name] = node
+        elif isinstance(node, ManifestGroup):
+            groups[variable.name] = node
+        else:
+            refusals.meet(node, variable.path)
     below = yield from together(
-        [read_tree(context, child, names.below()) for child in group.groups.values()]
+        [read_tree(context, child, names.below(), refusals) for child in group.groups.values()]
     )
-    groups = dict(zip(group.groups, below, strict=True))
-    groups |= {name: node for name, node in nodes.items() if isinstance(node, ManifestGroup)}
-    arrays = {name: node for name, node in nodes.items() if isinstance(node, ManifestArray)}
+    groups |= zip(group.groups, below, strict=True)
     return ManifestGroup(arrays, groups, group.attributes)
 
 
-def _caught(
-    context: Context, variable: Variable, group: Group, names: DimensionNames
-) -> Reading[Node]:
+def _caught(reading: Reading[Node]) -> Reading[Node | VirtualizeError]:
     try:
-        return (yield from _read_variable(context, variable, group, names))
+        return (yield from reading)
     except VirtualizeError as error:
-        raise with_advice(error.located(node=variable.path), variable.path) from error
+        return error
 
 
 def _read_variable(
