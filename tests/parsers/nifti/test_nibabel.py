@@ -14,7 +14,7 @@ pytest.importorskip("nibabel")
 import nibabel
 
 import virtualizarr
-from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
+from virtualizarr.errors import CorruptFileError, UnknownFormatError, UnsupportedFeatureError
 from virtualizarr.parsers import NIfTIParser
 from virtualizarr.testing import read_values
 
@@ -138,7 +138,7 @@ def patched(path: Path, at: int, raw: bytes) -> Path:
         (108, np.array([1e30], "<f4").tobytes(), CorruptFileError, "vox_offset is"),
         (108, np.array([200], "<f4").tobytes(), CorruptFileError, "within the header"),
         (42, b"\xff\x7f", CorruptFileError, "truncated"),
-        (344, b"xxxx", CorruptFileError, "does not begin with a NIfTI header"),
+        (344, b"xxxx", UnknownFormatError, "no NIfTI header in or beside"),
     ],
 )
 def test_refusals(tmp_path: Path, at: int, raw: bytes, error: type[Exception], said: str) -> None:

@@ -24,9 +24,9 @@ from virtualizarr.parsers import (
 from virtualizarr.parsers.base import Parser
 from virtualizarr.testing import parse_within_memory
 
-BAD = (b"-1", b"0", b"", b"x", b"1e309", b"nan", b"99999999999", b"9" * 30, b"0x10", b"1.5")
+BAD = (b"-1", b"0", b"x", b"1e309", b"99999999999", b"9" * 30)
 NUMBER = re.compile(rb"-?\d+(?:\.\d+)?")
-WITHIN = 3000
+WITHIN = 2000
 
 CASES: dict[str, tuple[Parser, str, str]] = {
     "ENVI": (ENVIParser(), ".img", ".hdr"),
