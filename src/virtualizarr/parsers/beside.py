@@ -158,10 +158,11 @@ def read_header_beside(
 
     Raises UnknownFormatError that says `what` was looked for under which names.
     """
-    for each in (yield from existing(urls)):
+    for each in (yield from existing(urls)) if urls else ():
         if is_header(each.head):
             return (yield from _to_its_end(each, what))
-    raise UnknownFormatError(f"there is no {what} in or beside the file; {_looked_for(urls)}")
+    looked = f"; {_looked_for(urls)}" if urls else ""
+    raise UnknownFormatError(f"there is no {what} in or beside the file{looked}")
 
 
 def read_data_beside(urls: Sequence[str], what: str) -> Reading[FoundFile]:
