@@ -406,3 +406,62 @@ def test_files_of_unknown_size(tmp_path: Path) -> None:
     assert [*whole.arrays] == ["PRIMARY", "LAST"]
     with pytest.raises(CorruptFileError, match=r"'LAST'.*truncated"):
         run(FITSParser().parse("memory://a"), UnsizedSource(content[:500_000], "memory://a"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content, end: content[:end],
+        lambda content, end: content[: end + 7],
+        lambda content, _: content + b"\0" * 2880,
+        lambda content, _: content + b"a file name and a date, as tape archives add them",
+        lambda content, _: content + b"x" * 2880,
+    ],
+    ids=["no padding", "part of it", "an empty block", "less than a block", "a special record"],
+)
+def test_ends_of_files_that_the_standard_does_not_have(tmp_path: Path, change: Any) -> None:
+    """What follows the last HDU is no HDU (section 3.5); nothing is wrong with the data before."""
+    path, image = tmp_path / "image.fits", numbers((40, 50), "i2")
+    fits.PrimaryHDU(image).writeto(path)
+    content = path.read_bytes()
+    path.write_bytes(change(content, content.index(b"END   ") // 2880 * 2880 + 2880 + image.nbytes))
+    found = read_values(parse_file(FITSParser(), path))
+    assert found.keys() == {"PRIMARY"}
+    np.testing.assert_array_equal(found["PRIMARY"], image)
+
+
+def test_every_kind_of_keyword_is_an_attribute(tmp_path: Path) -> None:
+    path = tmp_path / "image.fits"
+    hdu = fits.PrimaryHDU(numbers((4, 5), "i2"))
+    hdu.header["HIERARCH ESO DET NAME"] = "chip"
+    hdu.header["LONG"] = "words " * 40
+    hdu.header["UNDEF"] = None
+    hdu.header["CPLX"] = 1 + 2j
+    hdu.header["CTYPE1"], hdu.header["CRVAL1"] = "RA---TAN", 83.5
+    hdu.header.add_history("first")
+    hdu.header.add_history("second")
+    later = fits.ImageHDU(numbers((4, 5), "i2"), name="SCI")
+    later.header["INHERIT"] = True
+    fits.HDUList([hdu, later]).writeto(path, checksum=True)
+    group = parse_file(FITSParser(), path)
+    attributes = group["PRIMARY"].metadata.attributes
+    assert attributes["ESO DET NAME"] == "chip"
+    assert attributes["LONG"] == ("words " * 40).rstrip()
+    assert attributes["UNDEF"] is None
+    assert attributes["CPLX"] == 1 + 2j
+    assert (attributes["CTYPE1"], attributes["CRVAL1"]) == ("RA---TAN", 83.5)
+    assert attributes["HISTORY"] == "first\nsecond"
+    assert {"CHECKSUM", "DATASUM"} <= attributes.keys()
+    assert group["SCI"].metadata.attributes["INHERIT"] is True
+    check(path)
+
+
+def test_compressed_tables_are_shown_as_stored(tmp_path: Path) -> None:
+    path = tmp_path / "table.fits"
+    rows = np.array([np.arange(5, dtype="u1"), np.arange(3, dtype="u1")], dtype=object)
+    table = fits.BinTableHDU.from_columns([fits.Column("C", "1PB()", array=rows)], name="Z")
+    table.header["ZTABLE"] = True
+    table.header["ZNAXIS1"], table.header["ZNAXIS2"], table.header["ZFORM1"] = 8, 10, "D"
+    fits.HDUList([fits.PrimaryHDU(), table]).writeto(path)
+    assert check(path).keys() == {"Z/C", "Z/C_count"}
+    assert parse_file(FITSParser(), path)["Z"].attributes["ZTABLE"] is True

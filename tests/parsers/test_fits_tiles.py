@@ -70,6 +70,13 @@ def test_integers(
         check(path)
 
 
+@pytest.mark.parametrize("dtype", ["i2", "f4"])
+@pytest.mark.parametrize("scale", [0, 2])
+def test_smoothed_hcompress(tmp_path: Path, dtype: str, scale: int) -> None:
+    options = {"compression_type": "HCOMPRESS_1", "hcomp_scale": scale, "hcomp_smooth": 1}
+    check(write(tmp_path / "a.fits", field((40, 36), dtype), tile_shape=(20, 18), **options))
+
+
 @pytest.mark.parametrize("compression, quantizer", [*product(FLOATS, QUANTIZERS)])
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 def test_quantised_floats(tmp_path: Path, compression: str, quantizer: str, dtype: str) -> None:

@@ -51,7 +51,12 @@ class OpenFile:
     headers: dict[int, bytes] = field(default_factory=dict)
 
     def header_of(self, key: Key) -> Fields:
-        """Return a cursor over the description of a special element, behind its code."""
+        """Return a cursor over the description of a special element.
+
+        Raises CorruptFileError for one that was never written.
+        """
+        if key not in self.held:
+            raise CorruptFileError(f"element {key} (tag, ref) was never written")
         return Fields(self.held[key], f"the description of element {key}")
 
 
