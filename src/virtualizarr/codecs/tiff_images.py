@@ -15,12 +15,15 @@ import numpy as np
 import numpy.typing as npt
 
 from virtualizarr.codecs.base import ForeignCodec, Octets, octets
+from virtualizarr.codecs.tiff_compression import DECOMPRESSORS
 from virtualizarr.codecs.tiff_jpeg import Frame, frame_of
 from virtualizarr.codecs.tiff_libtiff import (
     BY_LIBTIFF,
     LOGLUV,
     SGI_LOG,
+    SUBSAMPLED,
     Chunk,
+    clump_bytes,
     decode_by_libtiff,
     decode_log_luv,
 )
@@ -31,7 +34,7 @@ JCS_CMYK = 4
 MCU = 64
 """Pictures may be padded to whole blocks; none of the formats has larger ones."""
 
-LOSSLESS = 0xC3
+LOSSLESS = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
 SOC = b"\xff\x4f\xff\x51"
 
 
@@ -56,9 +59,9 @@ def _jpeg(codec: ForeignCodec, data: Octets, shape: Shape, tables: Tables) -> np
     """JPEG (Technical Note 2). Colours come out as RGB, CMYK or as they are, not as YCbCr."""
     stream = data.tobytes()
     frame = _jpeg_frame(codec, stream)
+    if frame.marker in LOSSLESS:
+        return _lossless_jpeg(codec, stream, frame, shape)
     check_declared(codec, frame.rows, frame.columns, shape)
-    if frame.precision not in (8, 12) or frame.marker == LOSSLESS:
-        return np.asarray(codec.imagecodecs("ljpeg_decode", stream))
     colorspace: int | None = None
     wanted: int | None = None
     if shape[2] == 1:
@@ -72,7 +75,7 @@ def _jpeg(codec: ForeignCodec, data: Octets, shape: Shape, tables: Tables) -> np
     declared = (shape[0], shape[1]) if frame.rows == 0 else None
     return np.asarray(
         codec.imagecodecs(
-            "jpeg_decode",
+            "jpeg8_decode",
             stream,
             tables=tables.jpeg if tables.jpeg else None,
             colorspace=colorspace,
@@ -80,6 +83,18 @@ def _jpeg(codec: ForeignCodec, data: Octets, shape: Shape, tables: Tables) -> np
             shape=declared,
         )
     )
+
+
+def _lossless_jpeg(
+    codec: ForeignCodec, stream: bytes, frame: Frame, shape: Shape
+) -> npt.NDArray[Any]:
+    """Lossless JPEG, as in DNG, where neighbouring pixels may be components of one picture."""
+    same = frame.rows * frame.columns * frame.components == prod(shape)
+    if not same:
+        check_declared(codec, frame.rows, frame.columns, shape)
+    colours = {"colorspace": RGB, "outcolorspace": RGB} if frame.components == 3 else {}
+    image = np.asarray(codec.imagecodecs("jpeg8_decode", stream, **colours))
+    return image.reshape(shape) if same else image
 
 
 def _jpeg_frame(codec: ForeignCodec, stream: bytes) -> Frame:
@@ -194,6 +209,9 @@ def _libtiff(codec: ForeignCodec, data: Octets, shape: Shape, tables: Tables) ->
     is_whole = chunk.stored.dtype.kind in "ui"
     if chunk.compression == SGI_LOG and chunk.photometric == LOGLUV and is_whole:
         return decode_log_luv(chunk, data)
+    if chunk.compression.startswith(SUBSAMPLED):
+        inner = DECOMPRESSORS[chunk.compression.removeprefix(SUBSAMPLED)]
+        data = inner(codec, data, clump_bytes(chunk, chunk.shape[0]))
     return decode_by_libtiff(chunk, data, tables.jpeg)
 
 

@@ -25,7 +25,8 @@ TYPES = {"H": 3, "I": 4, "d": 12}
 COUNT_SIZE, NEXT_SIZE = 2, 4
 YCBCR, LOGLUV = 6, 32845
 SAMPLE_FORMATS = {"uint": 1, "int": 2, "float": 3}
-INNER = {"none": 1, "lzw": 5, "deflate": 8, "packbits": 32773, "lzma": 34925, "zstd": 50000}
+INNER = ("none", "lzw", "deflate", "packbits", "lzma", "zstd")
+SUBSAMPLED = "ycbcr_"
 OLD_JPEG, SGI_LOG = "ojpeg", "sgilog"
 BY_LIBTIFF: Mapping[str, int] = {
     OLD_JPEG: 6,
@@ -34,7 +35,7 @@ BY_LIBTIFF: Mapping[str, int] = {
     "thunderscan": 32809,
     SGI_LOG: 34676,
     "sgilog24": 34677,
-    **{f"ycbcr_{name}": number for name, number in INNER.items()},
+    **{f"{SUBSAMPLED}{name}": 1 for name in INNER},
 }
 """By our name: the Compression tag that the file made for libtiff has."""
 
@@ -53,8 +54,6 @@ class Chunk(Protocol):
     @property
     def fill_order(self) -> int: ...
     @property
-    def predictor(self) -> int: ...
-    @property
     def photometric(self) -> int: ...
     @property
     def subsampling(self) -> tuple[int, ...]: ...
@@ -69,13 +68,26 @@ class Chunk(Protocol):
 type Tags = Mapping[int, tuple[str, Sequence[float]]]
 
 
+def clump_bytes(codec: Chunk, rows: int) -> int:
+    """Return the bytes of so many rows of YCbCr, whose chroma comes after each clump of luma."""
+    across, down = codec.subsampling
+    return -(-rows // down) * -(-codec.shape[1] // across) * (across * down + 2)
+
+
 def decode_by_libtiff(codec: Chunk, data: Octets, header: bytes) -> npt.NDArray[Any]:
     """Return the pixels of a chunk; `header` holds the tables of old-style JPEG, up to its scan.
 
-    The last strip of an image may have fewer rows than the others: `edge` says how many.
+    The last strip of an image may have fewer rows than the others: `edge` says how many. Subsampled
+    chroma is not compressed any more: its size tells the rows, libtiff would not say what it lacks.
     """
     strip = data.tobytes()
     rows = codec.shape[0]
+    if codec.compression.startswith(SUBSAMPLED):
+        fitting = (n for n in (rows, codec.edge[0]) if 0 < clump_bytes(codec, n) <= len(strip))
+        known = next(fitting, None)
+        if known is None:
+            raise codec.corrupt(f"{len(strip)} bytes for {rows} rows of subsampled YCbCr")
+        return _decoded(codec, strip[: clump_bytes(codec, known)], header, known)
     try:
         return _decoded(codec, strip, header, rows)
     except CorruptFileError:
@@ -104,7 +116,6 @@ def _tags(codec: Chunk, rows: int) -> Tags:
         277: ("H", [samples]),
         278: ("I", [rows]),
         284: ("H", [1]),
-        317: ("H", [codec.predictor]),
         339: ("H", [SAMPLE_FORMATS[stored.kind]] * samples),
     }
     if codec.photometric == YCBCR:

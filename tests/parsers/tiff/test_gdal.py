@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from parsers.tiff.written import numbers, parse_file, values
-from virtualizarr.errors import UnsupportedFeatureError
 from virtualizarr.model import ManifestGroup
 
 rasterio = pytest.importorskip("rasterio")
@@ -306,39 +305,3 @@ def test_huge_uncompressed_strips_are_split(tmp_path: Path) -> None:
         assert array.manifest.shape_chunk_grid[1] > 5
         np.testing.assert_array_equal(values(path, chunk_bytes=2000)["band_data"], data)
         assert len(array.metadata.codecs) == (2 if interleave == "pixel" else 1)
-
-
-def test_chroma_subsampled_outside_of_jpeg_is_refused_by_name(tmp_path: Path) -> None:
-    tifffile = pytest.importorskip("tifffile")
-    tifffile.imwrite(
-        tmp_path / "a.tif",
-        np.zeros((16, 16, 3), "u1"),
-        photometric="ycbcr",
-        planarconfig="contig",
-    )
-    with tifffile.TiffFile(tmp_path / "a.tif", mode="r+b") as tiff:
-        tiff.pages[0].tags[530].overwrite((2, 2))
-    with pytest.raises(UnsupportedFeatureError, match="chroma subsampled"):
-        parse_file(tmp_path / "a.tif")
-
-
-@pytest.mark.parametrize(
-    "definition",
-    [
-        "+proj=tmerc +lat_0=1 +lon_0=22.5 +k_0=0.9 +x_0=1500 +y_0=7 +datum=WGS84 +units=m",
-        "+proj=lcc +lat_0=32.1 +lon_0=-116 +lat_1=33.8 +lat_2=32.7 +datum=NAD27 +units=us-ft",
-        "+proj=aea +lat_0=23 +lon_0=-96 +lat_1=29.5 +lat_2=45.5 +x_0=0 +y_0=0 +datum=NAD83",
-        "+proj=laea +lat_0=52 +lon_0=10 +x_0=4321000 +y_0=3210000 +ellps=GRS80 +units=m",
-        "+proj=sinu +lon_0=0 +x_0=0 +y_0=0 +R=6371007.181 +units=m",
-        "+proj=sterea +lat_0=52 +lon_0=5 +k_0=0.99 +x_0=155000 +y_0=463000 +ellps=bessel",
-    ],
-)
-def test_projections_without_a_code(tmp_path: Path, definition: str) -> None:
-    pyproj = pytest.importorskip("pyproj")
-    path = tmp_path / "a.tif"
-    write(path, numbers((1, 20, 30), "uint8"), crs=definition, transform=rasterio.Affine.scale(9))
-    wkt = parse_file(path).arrays["spatial_ref"].metadata.attributes["crs_wkt"]
-    ours, theirs = pyproj.CRS.from_wkt(wkt), pyproj.CRS.from_user_input(definition)
-    points = ([5.0, 10.5, -100.0], [50.0, 45.0, 33.0])
-    found, expected = (pyproj.Proj(crs)(*points) for crs in (ours, theirs))
-    np.testing.assert_allclose(found, expected, rtol=1e-9)

@@ -7,6 +7,7 @@ made of the keys. Where it cannot be known for sure there is none: the keys are 
 from __future__ import annotations
 
 import importlib
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -81,7 +82,9 @@ def _system_of(epsg: str | None, items: tuple[tuple[str, Any], ...]) -> System:
             found = _in_stated_unit(_on_stated_ellipsoid(found, keys), keys)
         if found is None:
             return unknown
-        mapping = found.to_cf()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of parameters that CF has no attribute for
+            mapping = found.to_cf()
         axes = {axis["axis"]: axis for axis in found.cs_to_cf() if "axis" in axis}
     except (pyproj.exceptions.ProjError, ValueError, OverflowError, KeyError):
         return unknown

@@ -81,7 +81,7 @@ METHODS: Mapping[int, tuple[str, Parameters]] = {
     17: ("Equirectangular", {**ORIGIN, "standard_parallel_1": FIRST}),
     18: ("Cassini_Soldner", ORIGIN),
     19: ("Gnomonic", ORIGIN),
-    20: ("Miller_Cylindrical", CENTRE),
+    20: ("Miller_Cylindrical", {"longitude_of_center": LON}),
     21: ("Orthographic", ORIGIN),
     22: ("Polyconic", ORIGIN),
     23: ("Robinson", {"longitude_of_center": LON}),

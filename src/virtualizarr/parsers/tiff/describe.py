@@ -65,7 +65,7 @@ MSVC_WORDS = {
 }
 """Numbers that are none, as older Windows programs wrote them; GDAL reads them too."""
 
-COLORS_DECODED = frozenset({"jpeg"})
+COLORS_DECODED = frozenset({"jpeg", "ojpeg"})
 
 
 def attributes_of(image: Image) -> dict[str, Any]:
@@ -90,10 +90,11 @@ def attributes_of(image: Image) -> dict[str, Any]:
 
 
 def _photometric(image: Image) -> dict[str, Any]:
-    """Return what samples mean; JPEG's YCbCr comes out of its decoder as RGB."""
+    """Return what samples mean; YCbCr of JPEG, or subsampled, comes out of its decoder as RGB."""
     number = image.ifd.number(Tag.PHOTOMETRIC_INTERPRETATION, -1)
     name = PHOTOMETRIC.get(number, str(number))
-    if name == "YCbCr" and image.codec.compression in COLORS_DECODED and image.samples == 3:
+    decoded = image.codec.compression in COLORS_DECODED or bool(image.codec.subsampling)
+    if name == "YCbCr" and decoded and image.samples == 3:
         name = "RGB"
     return {"photometric": name} if number >= 0 else {}
 

@@ -112,7 +112,7 @@ def codec_of(ifd: Ifd, shape: tuple[int, int, int], edge: tuple[int, int], sampl
     with_tables = compression in ("jpeg", "ojpeg")
     tables = ifd.values.get(Tag.JPEG_TABLES) if with_tables else None
     keeps_photometric = with_tables or bool(colours) or compression in LOG
-    unpredicted = (is_picture and not colours) or compression in CCITT
+    unpredicted = is_picture or compression in CCITT
     return _tiff(
         shape=shape,
         sample=sample,
@@ -154,6 +154,7 @@ def _by_libtiff(ifd: Ifd, compression: str, shape: tuple[int, int, int], samples
     factors = _subsampling(ifd)
     bits = ifd.number(Tag.BITS_PER_SAMPLE, 1)
     known = factors in SUBSAMPLINGS and compression in INNER and bits == 8
+    known = known and ifd.number(Tag.PREDICTOR, 1) == 1
     if not known or shape[2] != samples or samples != 3:
         raise UnsupportedFeatureError(
             f"YCbCr of {bits} bits with chroma subsampled by {list(factors)} and compression "
