@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import warnings
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+import grib_oracle
 import virtualizarr
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
 from virtualizarr.parsers.grib import GRIBParser
@@ -21,21 +23,15 @@ from virtualizarr.source.memory import BytesSource
 from virtualizarr.source.reading import run
 from virtualizarr.testing import read_values
 
-eccodes = pytest.importorskip("eccodes")
+pytestmark = pytest.mark.skipif(not grib_oracle.AVAILABLE, reason="ecCodes is not here")
 
 URL = "memory://file.grib"
 
 
 def message(sample: str = "regular_ll_pl_grib2", seed: int = 0, **keys: Any) -> bytes:
     """Return a message with random values on 5 x 4 points."""
-    handle = eccodes.codes_grib_new_from_samples(sample)
-    try:
-        for key, value in {"Ni": 5, "Nj": 4, **keys}.items():
-            eccodes.codes_set(handle, key, value)
-        eccodes.codes_set_values(handle, np.random.default_rng(seed).random(20))
-        return bytes(eccodes.codes_get_message(handle))
-    finally:
-        eccodes.codes_release(handle)
+    values = np.random.default_rng(seed).random(20)
+    return grib_oracle.message(sample, values, {"Ni": 5, "Nj": 4, **keys})
 
 
 def cube(dates: tuple[int, ...] = (20240101, 20240102), **keys: Any) -> bytes:
@@ -103,13 +99,16 @@ def test_two_fields_of_one_cell_are_refused() -> None:
 
 
 def test_what_is_left_out_is_told() -> None:
-    handle = eccodes.codes_grib_new_from_samples("sh_pl_grib2")
-    spectral = bytes(eccodes.codes_get_message(handle))
-    eccodes.codes_release(handle)
-    with pytest.raises(UnsupportedFeatureError, match="spherical harmonics"):
-        parse(spectral)
-    with pytest.warns(UserWarning, match="spherical harmonics"):
-        assert parse(cube() + spectral, errors="skip").nrefs > 4
+    matrix = grib_oracle.message(
+        "regular_ll_sfc_grib2",
+        np.arange(20.0),
+        {"Ni": 5, "Nj": 4},
+        {"packingType": "grid_simple_matrix"},
+    )
+    with pytest.raises(UnsupportedFeatureError, match="matrices of values"):
+        parse(matrix)
+    with pytest.warns(UserWarning, match="matrices of values"):
+        assert parse(cube() + matrix, errors="skip").nrefs > 4
 
 
 def test_broken_messages() -> None:
@@ -155,27 +154,58 @@ def test_many_files_combine_along_time(tmp_path: Path) -> None:
     assert np.array_equal(back["t"].values, expected)
 
 
-def positions(kind: str, folder: Path) -> Any:
-    """Return a message of ecCodes and where its points lie, from a process of its own."""
-    target = folder / "positions.npz"
-    worker = Path(__file__).with_name("positions_worker.py")
-    subprocess.run([sys.executable, str(worker), kind, str(target)], check=True, timeout=60)
-    return np.load(target)
-
-
 @pytest.mark.parametrize("number", [32, 48, 80, 160, 320])
-def test_gaussian_latitudes_equal_eccodes(number: int, tmp_path: Path) -> None:
-    expected = positions(f"reduced_gg_{number}", tmp_path)["distinct"]
+def test_gaussian_latitudes_equal_eccodes(number: int) -> None:
+    data = grib_oracle.message(f"reduced_gg_pl_{number}_grib2")
+    expected = grib_oracle.array_of(data, "distinctLatitudes")
     assert np.abs(gaussian_latitudes(number) - expected).max() < 1e-9
 
 
-@pytest.mark.parametrize("kind", ["lambert", "polar_stereographic", "rotated_ll", "reduced_gg_32"])
-def test_positions_equal_eccodes(kind: str, tmp_path: Path) -> None:
-    expected = positions(kind, tmp_path)
-    path = tmp_path / f"{kind}.grib2"
-    path.write_bytes(expected["message"].tobytes())
-    values = read_values(virtualizarr.parse(str(path), parser=GRIBParser(tree=False)))
-    latitudes = expected["latitudes"]
-    assert np.abs(values["latitude"].ravel() - latitudes).max() < 1e-5
-    apart = (values["longitude"].ravel() - expected["longitudes"] + 180) % 360 - 180
-    assert np.abs(apart * np.cos(np.radians(latitudes))).max() < 1e-5
+FRESH = """
+import sys, zarr
+from pathlib import Path
+import numpy as np
+found = zarr.open_group(sys.argv[1], mode="r", zarr_format=3)
+assert not any(name.startswith(("eccodes", "xarray")) for name in sys.modules)
+np.save(sys.argv[2], found["t"][:])
+"""
+
+
+def test_a_fresh_process_needs_only_zarr(tmp_path: Path) -> None:
+    """The codecs are found by their entry points, in chunks copied to a Zarr store."""
+    path, store = tmp_path / "cube.grib2", tmp_path / "copy.zarr"
+    path.write_bytes(cube())
+    parser = GRIBParser(tree=False, dtype="float64")
+    array = virtualizarr.parse(str(path), parser=parser)["t"]
+    (store / "t").mkdir(parents=True)
+    (store / "zarr.json").write_text('{"zarr_format": 3, "node_type": "group", "attributes": {}}')
+    (store / "t" / "zarr.json").write_text(json.dumps(array.metadata.to_json()))
+    data = path.read_bytes()
+    for cell, entry in array.manifest.iter_refs():
+        chunk = store / "t" / "c" / "/".join(map(str, cell))
+        chunk.parent.mkdir(parents=True, exist_ok=True)
+        chunk.write_bytes(data[entry["offset"] : entry["offset"] + entry["length"]])
+    target = tmp_path / "values.npy"
+    subprocess.run([sys.executable, "-c", FRESH, str(store), str(target)], check=True, timeout=120)
+    expected = read_values(virtualizarr.parse(str(path), parser=parser))["t"]
+    assert np.array_equal(np.load(target), expected)
+    assert np.isfinite(expected).all()
+
+
+def test_steps_combine_along_step_and_time(tmp_path: Path) -> None:
+    """Files of several forecasts: each holds one step of one run."""
+    paths = []
+    for date in (20240101, 20240102):
+        for step in (0, 6, 12):
+            path = tmp_path / f"{date}-{step}.grib2"
+            path.write_bytes(cube((date,), step=step))
+            paths.append(str(path))
+    parser = GRIBParser(tree=False)
+    vds = virtualizarr.open_virtual_mfdataset(paths, parser=parser, combine="by_coords")
+    assert (vds.sizes["time"], vds.sizes["step"], vds.sizes["isobaricInhPa"]) == (2, 3, 2)
+    target = tmp_path / "refs.json"
+    vds.vz.to_kerchunk(str(target), format="json")
+    back = xr.open_dataset(str(target), engine="virtualizarr", chunks=None)
+    for i, path in enumerate(paths):
+        one = read_values(virtualizarr.parse(path, parser=parser))["t"][0, 0]
+        assert np.array_equal(back["t"].values[i // 3, i % 3], one)

@@ -61,6 +61,12 @@ TEMPLATES = {
 
 COEFFICIENTS, BY_GROUPS = (50, 51), (50001, 50002)
 
+MOST_OUT_OF_LITTLE, MOST_PER_BYTE = 1 << 28, 256
+"""How many points are decoded whatever the size of the chunk, and for each of its bytes.
+
+Constant fields have no data at all, so there must be some limit.
+"""
+
 SPECTRAL, SECOND_ORDER, INTEGER, MORE_FLAGS = 8, 4, 2, 1
 """Flags of section 4 (code table 11) of edition 1."""
 
@@ -85,6 +91,8 @@ class Grib(ForeignCodec):
         try:
             chunk = take_apart(data)
             points = self._points(chunk) if nbytes is None else nbytes // kind.itemsize
+            if points > max(MOST_OUT_OF_LITTLE, MOST_PER_BYTE * data.size):
+                raise UnsupportedFeatureError(f"{points} points out of {data.size} bytes")
             with np.errstate(over="ignore", invalid="ignore"):
                 values = decoded(chunk, points).astype(kind)
         except (CorruptFileError, UnsupportedFeatureError) as error:

@@ -66,8 +66,8 @@ class Scale(NamedTuple):
         return values
 
     def constant(self, count: int) -> Values:
-        """Return the values of a field whose packed numbers take no bits."""
-        return np.full(count, self.reference, np.float64)
+        """Return the values of a field whose packed numbers take no bits; not to be written to."""
+        return np.broadcast_to(np.float64(self.reference), (count,))
 
 
 def ibm_float(word: int) -> float:
@@ -121,7 +121,8 @@ def jpeg_2000(template: Octets, data: Octets, count: int) -> Values:
     if start < 0 or data.size < start + 42:
         raise CorruptFileError("the data are no JPEG 2000 codestream")
     _, _, width, height, left, top = unpack_from(">HHIIII", data, start + 4)
-    if (width - left) * (height - top) != count:
+    (components,) = unpack_from(">H", data, start + 40)
+    if (width - left) * (height - top) != count or components != 1:
         raise CorruptFileError(f"an image of {width - left} x {height - top} for {count} values")
     return scale.apply(_image("jpeg2k_decode", data, count))
 

@@ -16,6 +16,10 @@ from virtualizarr.codecs.base import ForeignCodec, Octets, octets
 from virtualizarr.codecs.grib_coordinates.points import points_of
 from virtualizarr.codecs.numcodecs_base import NumcodecsTwin
 from virtualizarr.codecs.zarr_base import ZarrTwin
+from virtualizarr.errors import UnsupportedFeatureError
+
+MOST = 1 << 28
+"""Points whose places are worked out at once; a description of any number is short."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,8 @@ class GribCoordinates(ForeignCodec):
         points = description.get("points") if isinstance(description, dict) else None
         self.require(isinstance(points, int), "the number of points is not told")
         self.require(nbytes is None or points == nbytes // 8, f"{points} points in {nbytes} bytes")
+        if isinstance(points, int) and points > MOST:
+            raise UnsupportedFeatureError(f"codec {self.name}: places of {points} points")
 
 
 class GribCoordinatesCodec(ZarrTwin, of=GribCoordinates):

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError, VirtualizeError
 from virtualizarr.model import (
+    MISSING,
     ArrayMetadata,
     ChunkManifest,
     Location,
@@ -20,6 +21,7 @@ from virtualizarr.model import (
     ManifestGroup,
     RegularGrid,
 )
+from virtualizarr.model.manifest import Column
 from virtualizarr.parsers.grib.axes import (
     level_array,
     number_array,
@@ -34,6 +36,8 @@ from virtualizarr.parsers.grib.product import Meaning
 
 CODEC = "virtualizarr.grib"
 NARROW = 1 << 32
+MOST_EMPTY = 16
+"""How many cells to a field a manifest may have that is made with all its columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +172,31 @@ class _Layout:
     def _manifest(
         self, cube: Cube, sizes: Sequence[tuple[str, int]], grid_shape: tuple[int, ...]
     ) -> ChunkManifest:
+        items, location = cube.items, self.rules.location
+        count = prod(grid_shape)
+        cells = self._cells(cube, sizes)
+        offsets = [item.field.offset for item in items]
+        lengths = [item.field.length for item in items]
+        if count > MOST_EMPTY * len(items):
+            order = np.argsort(cells)
+            rows = np.array([cells, offsets, lengths], np.int64)[:, order]
+            columns = rows[1].astype(np.uint64), rows[2].astype(np.uint64)
+            return ChunkManifest.from_rows(grid_shape, location, rows[0], *columns, location.size)
+        offset = np.zeros(count, np.uint64)
+        narrow = max(lengths) < NARROW
+        length: Column = np.zeros(count, np.uint32) if narrow else np.zeros(count, np.uint64)
+        offset[cells], length[cells] = offsets, lengths
+        codes = _first_location(grid_shape)
+        if len(items) < count:
+            present = np.full(count, MISSING, np.uint32)
+            present[cells] = 0
+            codes = present.reshape(grid_shape)
+        return ChunkManifest.from_columns(
+            (location,), codes, offset.reshape(grid_shape), length.reshape(grid_shape)
+        )
+
+    def _cells(self, cube: Cube, sizes: Sequence[tuple[str, int]]) -> list[int]:
+        """Return the place of each field in the C order of the chunk grid."""
         items = cube.items
         cells = [0] * len(items)
         for name, size in sizes:
@@ -186,25 +215,7 @@ class _Layout:
                 levels = self.level_place[name]
                 along = [levels[item.product.meaning.level] for item in items]
             cells = [cell * size + more for cell, more in zip(cells, along, strict=True)]
-        rows = sorted(
-            (cell, item.field.offset, item.field.length)
-            for cell, item in zip(cells, items, strict=True)
-        )
-        table = np.array(rows, np.int64)
-        offset, length = table[:, 1].astype(np.uint64), table[:, 2].astype(np.uint64)
-        if len(rows) == prod(grid_shape):
-            if rows[-1][2] < NARROW and max(row[2] for row in rows) < NARROW:
-                length = length.astype(np.uint32)
-            return ChunkManifest.from_columns(
-                (self.rules.location,),
-                _first_location(grid_shape),
-                offset.reshape(grid_shape),
-                length.reshape(grid_shape),
-            )
-        location = self.rules.location
-        return ChunkManifest.from_rows(
-            grid_shape, location, table[:, 0], offset, length, location.size
-        )
+        return cells
 
     def _attributes(self, meaning: Meaning, ensemble: bool) -> dict[str, Any]:
         parameter = meaning.parameter

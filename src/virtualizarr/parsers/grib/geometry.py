@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from virtualizarr.codecs.grib_coordinates.projections import PROJECTIONS
+from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
 from virtualizarr.model import ArrayMetadata, ChunkManifest, ManifestArray
 from virtualizarr.parsers.grib.axes import inline_array
 from virtualizarr.parsers.grib.coordinates import (
@@ -32,6 +33,7 @@ from virtualizarr.parsers.grib.mapping import grid_mapping, view_axes
 from virtualizarr.parsers.grib.reduced import is_global
 
 SPATIAL_REF = "spatial_ref"
+LONGEST_AXIS = 1 << 18
 CODEC = "virtualizarr.grib_coordinates"
 X = {"units": "m", "standard_name": "projection_x_coordinate", "axis": "X"}
 Y = {"units": "m", "standard_name": "projection_y_coordinate", "axis": "Y"}
@@ -82,6 +84,10 @@ class Plane:
 def geometry_of(section: GridSection) -> Geometry:
     """Return the geometry of a grid section; errors as `grid_1` and `grid_2`."""
     grid = grid_2(section.section) if section.edition == 2 else grid_1(section)
+    if not grid.points:
+        raise CorruptFileError("a grid without points")
+    if max(grid.columns or 0, grid.rows or 0) > LONGEST_AXIS:
+        raise UnsupportedFeatureError(f"a grid of {grid.columns} x {grid.rows} points")
     if grid.kind in SEPARABLE:
         return _separable(grid)
     if grid.is_gridded:

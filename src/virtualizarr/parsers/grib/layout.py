@@ -6,6 +6,7 @@ Edition 1: FM 92-IX (WMO No. 306, volume I.2); edition 2: FM 92-XIV.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from struct import Struct
 from typing import NamedTuple
 
 GRIB = b"GRIB"
@@ -51,14 +52,31 @@ class GridSection(NamedTuple):
     predefined: int = MISSING_BYTE
 
 
+class Shape(NamedTuple):
+    """How long the sections of an edition 2 message are.
+
+    `heads` reads lengths and numbers of sections 1 to 7 from the end of section 0 on; `told` is
+    what it found, without the length of section 7. `places` are where sections 1 to 7 begin in the
+    message; section 2 takes no place where there is none.
+    """
+
+    heads: Struct
+    told: tuple[int, ...]
+    places: tuple[int, ...]
+
+
 @dataclass(slots=True)
 class Inventory:
-    """All fields of a file in its order, their distinct grids, and what was left out and why."""
+    """All fields of a file in its order, their distinct grids, and what was left out and why.
+
+    `shapes` are those of the last messages.
+    """
 
     fields: list[Field] = field(default_factory=list)
     grids: list[GridSection] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     numbers: dict[GridSection, int] = field(default_factory=dict)
+    shapes: list[Shape] = field(default_factory=list)
 
     def grid_number(self, section: GridSection) -> int:
         """Return the number of a grid, which is new or known."""

@@ -13,6 +13,7 @@ from virtualizarr.parsers.grib.layout import (
     GridSection,
     Inventory,
 )
+from virtualizarr.parsers.grib.shapes import read_alike, remember
 from virtualizarr.parsers.grib.window import Window
 from virtualizarr.source.reading import Reading
 
@@ -48,6 +49,10 @@ def read_message_2(window: Window, start: int, total: int, inventory: Inventory)
     if start < window.base or start + INDICATOR > window.end:
         yield from window.load(start, INDICATOR)
     view, base = window.view, window.base
+    held = start >= base and stop <= window.end
+    if held and read_alike(view, start - base, start, total, inventory):
+        return stop
+    known = len(inventory.fields)
     discipline = view[start - base + 6]
     section_1 = section_2 = section_4 = b""
     grid = geometry = packing = values = begin = last = 0
@@ -102,4 +107,6 @@ def read_message_2(window: Window, start: int, total: int, inventory: Inventory)
     if last != 7:
         raise CorruptFileError(f"the message ends after section {last}", at=at)
     yield from window.check_end(stop)
+    if held and len(inventory.fields) == known + 1 and packing != BY_ROWS:
+        remember(view, start - base, inventory)
     return stop

@@ -26,9 +26,9 @@ def check_packing(field: Field, grid: Grid) -> None:
     else:
         name = NAMES.get(field.packing, "unknown packing")
         raise UnsupportedFeatureError(f"{name} (data representation template 5.{field.packing})")
-    if field.edition == 1 and grid.row_lengths is not None and field.values:
-        if field.values != grid.points:
-            raise CorruptFileError(f"{field.values} values for rows of {grid.points} points")
+    told = field.values if field.edition == 1 and grid.row_lengths is not None else 0
+    if told and told != grid.points:
+        raise CorruptFileError(f"{told} values for rows of {grid.points} points")
     if spectral != grid.is_spectral:
         raise CorruptFileError(f"packing of coefficients and a grid of kind {grid.kind} exclude")
 
