@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 from urllib.parse import unquote, urlsplit
 
 from virtualizarr.errors import ForbiddenReferenceError, VirtualizeError
@@ -27,6 +28,11 @@ class ZarrServer(ThreadingHTTPServer):
     def __init__(self, store: PlainStore, port: int) -> None:
         super().__init__((LOOPBACK, port), _Handler)
         self.store = store
+
+    def server_bind(self) -> None:
+        """Bind without asking a name service what this machine is called, as the base does."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = LOOPBACK, int(self.server_address[1])
 
     @property
     def url(self) -> str:
