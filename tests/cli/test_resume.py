@@ -122,7 +122,7 @@ def test_a_build_that_was_killed_goes_on(archive: Path, tmp_path: Path, after: i
     done = subprocess.run(
         [sys.executable, "-c", script, "build", str(archive / "*.nc"), "-o", str(out)],
         capture_output=True,
-        timeout=60,
+        timeout=110,
         check=False,
     )
     assert done.returncode == -signal.SIGKILL
