@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import icechunk
 import numpy as np
 import orjson
 import pytest
@@ -13,6 +15,7 @@ import xarray as xr
 
 import virtualizarr
 from virtualizarr.errors import CombineError, UnsupportedFeatureError
+from virtualizarr.source import sink_tree
 
 pytestmark = pytest.mark.filterwarnings("ignore::zarr.errors.ZarrUserWarning")
 
@@ -167,6 +170,44 @@ def test_what_is_appended_to_keeps_its_form(days: list[Path], tmp_path: Path, na
         assert "t/zarr.json" in orjson.loads(path.read_bytes())["refs"]
     with xr.open_dataset(path, engine="virtualizarr") as ds:
         xr.testing.assert_equal(ds, values(days))
+
+
+LAST_STEPS = {
+    "store.json": (os, "replace"),
+    "store.parquet": (sink_tree, "_put_in_place"),
+    "store.zarr": (sink_tree, "_put_in_place"),
+    "store.icechunk": (icechunk.Session, "commit"),
+}
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("name", FORMATS)
+def test_an_append_that_was_killed_is_run_again(
+    days: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, when: str
+) -> None:
+    """Before the last step nothing has changed, after it everything; then it is there once."""
+    path = tmp_path / name
+    FORMATS[name](virtual(days[:1]), path)
+    owner, step = LAST_STEPS[name]
+    real = getattr(owner, step)
+
+    def killed(*arguments: Any, **options: Any) -> None:
+        if when == "after":
+            real(*arguments, **options)
+        raise KeyboardInterrupt
+
+    new = virtual(days[1:2]).vz.to_group()
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, step, killed)
+        with pytest.raises(KeyboardInterrupt):
+            virtualizarr.append(new, path, "time")
+    with xr.open_dataset(path, engine="virtualizarr") as ds:
+        xr.testing.assert_equal(ds, values(days[: 1 if when == "before" else 2]))
+    note = virtualizarr.append(new, path, "time")
+    assert note.startswith("appended" if when == "before" else "nothing to do")
+    assert virtualizarr.append(new, path, "time").startswith("nothing to do")
+    with xr.open_dataset(path, engine="virtualizarr") as ds:
+        xr.testing.assert_equal(ds, values(days[:2]))
 
 
 _FORM: dict[str, dict[str, Any]] = {

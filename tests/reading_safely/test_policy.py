@@ -3,13 +3,45 @@
 from __future__ import annotations
 
 import pickle
+import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from virtualizarr.errors import ForbiddenReferenceError
+from virtualizarr.source import policy as policies
 from virtualizarr.source.access import Access
 from virtualizarr.source.policy import IN_MEMORY, ReferencePolicy, is_internal
+
+KNOWN = {
+    "data.org": ["8.8.8.8"],
+    "any.org": ["2001:4860:4860::8888", "8.8.8.8"],
+    "a.b.c": ["8.8.8.8"],
+    "8.8.8.8": ["8.8.8.8"],
+    "rebound.org": ["8.8.8.8", "127.0.0.1"],
+    "meta.org": ["169.254.169.254"],
+    "meta6.org": ["fd00:ec2::254"],
+    "mapped.org": ["::ffff:10.0.0.1"],
+}
+
+
+@pytest.fixture(autouse=True)
+def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """A name service of our own; the names that it was asked for."""
+    names: list[str] = []
+
+    def look_up(host: str, *_: object, **__: object) -> list[tuple[object, ...]]:
+        names.append(host)
+        if host not in KNOWN:
+            raise socket.gaierror("unknown")
+        return [(0, 0, 0, "", (address, 0)) for address in KNOWN[host]]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    policies.addresses_of.cache_clear()
+    yield names
+    policies.addresses_of.cache_clear()
+
 
 WEB = "https://data.org/refs/all.json"
 DISK = "file:///home/me/all.json"
@@ -135,6 +167,11 @@ def test_storage_options_speak_of_the_buckets_that_a_local_file_names() -> None:
         "[::1]:80",
         "[::ffff:127.0.0.1]",
         "[fe80::1%25eth0]",
+        "[64:ff9b::a9fe:a9fe]",
+        "[2002:7f00:1::]",
+        "0xa9fea9fe",
+        "2852039166",
+        "0251.0376.0251.0376",
         "169.254.169.254",
         "[fd00:ec2::254]",
         "10.0.0.1",
@@ -154,6 +191,17 @@ def test_addresses_of_this_machine_and_its_network(host: str) -> None:
 def test_addresses_elsewhere(host: str) -> None:
     assert not is_internal(host)
     assert allows(ReferencePolicy.of("http://"), f"http://{host}/x", WEB)
+
+
+@pytest.mark.parametrize("host", ["rebound.org", "meta.org", "meta6.org:8443", "mapped.org"])
+def test_names_that_lead_to_internal_addresses(host: str, asked: list[str]) -> None:
+    """They are looked up where nobody but the file of references named them."""
+    with pytest.raises(ForbiddenReferenceError, match="this machine or its network"):
+        ReferencePolicy.of("https://").check(f"https://{host}/x", WEB)
+    assert asked == [host.partition(":")[0]]
+    ReferencePolicy.of(f"https://{host}").check(f"https://{host}/x", WEB)
+    ReferencePolicy.of("all").check(f"https://{host}/x", WEB)
+    assert len(asked) == 1
 
 
 def test_the_refusal_says_what_to_pass() -> None:

@@ -412,7 +412,7 @@ def breaking(change, left):
 
 
 def test_a_writer_killed_on_an_object_store(tmp_path, monkeypatch):
-    """A first write is completed by another; a reader of one that replaces is told, never misled."""
+    """A first write is completed by another; readers of one that replaces are told."""
     old, _ = example(tmp_path, cells=9)
     new, _ = example(tmp_path, seed=1, cells=12)
     url = "s3://bucket/refs.parq"

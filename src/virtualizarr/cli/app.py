@@ -14,6 +14,7 @@ from virtualizarr.cli.convert import convert
 from virtualizarr.cli.diff import diff
 from virtualizarr.cli.formats import formats
 from virtualizarr.cli.inspect import inspect
+from virtualizarr.cli.serve import serve
 from virtualizarr.cli.verify import verify
 
 app = typer.Typer(
@@ -23,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for verb in (inspect, check, build, append, verify, convert, diff, formats):
+for verb in (inspect, check, build, append, verify, convert, diff, serve, formats):
     app.command()(verb)
 
 

@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 import virtualizarr
-from virtualizarr.cli.build import Combine, Failing, How, OnError, combined
-from virtualizarr.cli.options import AsJson, Load, ParserName, Urls
+from virtualizarr.cli.build import Combine, Failing, How, OnError, combined, tell_failures
+from virtualizarr.cli.ledger import Ledger, Opener
+from virtualizarr.cli.options import AsJson, Load, Options, ParserName, Urls, storage_options
 from virtualizarr.cli.output import errors_in_one_line, print_json
 
 
@@ -22,14 +23,21 @@ def append(
     loadable: Load = None,
     parser: ParserName = None,
     on_error: Failing = OnError.RAISE,
+    option: Options = None,
     json: AsJson = False,
 ) -> None:
     """Append files to a store of references; what is already there is not added again."""
-    with errors_in_one_line():
+    options = storage_options(option)
+    with errors_in_one_line(options):
         concat_dim = dim if combine is Combine.NESTED else None
-        dataset = combined(urls, combine, concat_dim, loadable, parser, on_error)
-        note = virtualizarr.append(dataset.virtualize.to_group(), output, dim)
+        kept = Ledger(None)
+        opener = Opener(kept, parser, loadable, options)
+        dataset = combined(urls, opener, combine, concat_dim, on_error)
+        group = dataset.virtualize.to_group()
+        note = virtualizarr.append(group, output, dim, storage_options=options)
+    files = len(dataset.virtualize.locations)
     if json:
-        print_json({"output": output, "files": len(dataset.virtualize.locations), "note": note})
+        print_json({"output": output, "files": files, "note": note, "failed": kept.failed})
     else:
         print(f"{output}: {note}")
+    tell_failures(kept, on_error, options)

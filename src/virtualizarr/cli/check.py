@@ -7,16 +7,19 @@ from dataclasses import asdict
 import typer
 
 import virtualizarr
-from virtualizarr.cli.options import AsJson, ParserName, Urls
+from virtualizarr.cli.options import AsJson, Options, ParserName, Urls, storage_options
 from virtualizarr.cli.output import errors_in_one_line, one_line, print_json, told
 from virtualizarr.source.listing import glob_urls
 
 
-def check(urls: Urls, parser: ParserName = None, json: AsJson = False) -> None:
+def check(
+    urls: Urls, parser: ParserName = None, option: Options = None, json: AsJson = False
+) -> None:
     """Group files by what keeps them from being combined; exit code 1 if any is odd."""
-    with errors_in_one_line(), told("files") as progress:
-        files = [url for pattern in urls for url in glob_urls(pattern)]
-        eras = virtualizarr.check(files, parser=parser, progress=progress)
+    options = storage_options(option)
+    with errors_in_one_line(options), told("files") as progress:
+        files = [url for pattern in urls for url in glob_urls(pattern, None, options)]
+        eras = virtualizarr.check(files, parser=parser, storage_options=options, progress=progress)
     if json:
         print_json([asdict(era) for era in eras])
     else:

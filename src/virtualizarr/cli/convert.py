@@ -8,11 +8,13 @@ import virtualizarr
 from virtualizarr.cli.options import (
     AsJson,
     Format,
+    Options,
     Output,
     Overwrite,
     ParserName,
     Rename,
     Store,
+    storage_options,
 )
 from virtualizarr.cli.output import errors_in_one_line, print_json
 
@@ -24,10 +26,12 @@ def convert(
     rename: Rename = None,
     parser: ParserName = None,
     overwrite: Overwrite = False,
+    option: Options = None,
     json: AsJson = False,
 ) -> None:
     """Write a store of references in another format, or with other places of its files."""
-    with errors_in_one_line():
+    options = storage_options(option)
+    with errors_in_one_line(options):
         group = virtualizarr.convert(
             store,
             output,
@@ -35,6 +39,7 @@ def convert(
             rename=_pairs(rename if rename is not None else []),
             parser=parser,
             overwrite=overwrite,
+            storage_options=options,
         )
     files = len({file.url for _, array in group.walk_arrays() for file in array.locations})
     result = {"output": output, "references": group.nrefs, "files": files}

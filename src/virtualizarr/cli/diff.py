@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import virtualizarr
-from virtualizarr.cli.options import Allowed, AsJson
+from virtualizarr.cli.options import Allowed, AsJson, Options, storage_options
 from virtualizarr.cli.output import errors_in_one_line, one_line, print_json
 
 
@@ -17,11 +17,15 @@ def diff(
     right: Annotated[str, typer.Argument(help="What to compare it with.")],
     values: Annotated[bool, typer.Option("--values", help="Compare decoded values too.")] = False,
     allow: Allowed = None,
+    option: Options = None,
     json: AsJson = False,
 ) -> None:
     """Show what differs between two files or stores; exit code 1 if anything does."""
-    with errors_in_one_line():
-        found = virtualizarr.diff(left, right, values=values, allowed_locations=allow)
+    options = storage_options(option)
+    with errors_in_one_line(options):
+        found = virtualizarr.diff(
+            left, right, values=values, storage_options=options, allowed_locations=allow
+        )
     if json:
         print_json([asdict(difference) for difference in found])
     else:

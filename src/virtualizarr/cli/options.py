@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -42,3 +43,27 @@ Load = Annotated[
     list[str] | None,
     typer.Option("--load", help="A variable to store by value; default: dimension coordinates."),
 ]
+Options = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--storage-option",
+        metavar="KEY=VALUE",
+        help="How object stores are reached, as in storage_options: region=..., endpoint=..., "
+        "skip_signature=true; once for each. Never printed. Other users of the machine can see "
+        "arguments: give secrets in the environment (AWS_SECRET_ACCESS_KEY and the like).",
+    ),
+]
+_WORDS = {"true": True, "false": False}
+
+
+def storage_options(texts: Sequence[str] | None) -> dict[str, str | bool] | None:
+    """Return what was given as --storage-option; None if nothing was.
+
+    Raises BadParameter, without the text, for one that is not KEY=VALUE.
+    """
+    if not texts:
+        return None
+    pairs = [text.partition("=") for text in texts]
+    if not all(key and equals for key, equals, _ in pairs):
+        raise typer.BadParameter("must be KEY=VALUE", param_hint="--storage-option")
+    return {key: _WORDS.get(value.lower(), value) for key, _, value in pairs}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import orjson
@@ -12,15 +13,25 @@ import typer
 from virtualizarr.cli.show import progress_bar
 from virtualizarr.errors import VirtualizeError
 
+SECRET = re.compile(r"key|secret|token|password|credential|account|sas|bearer", re.IGNORECASE)
+
 
 @contextmanager
-def errors_in_one_line() -> Iterator[None]:
-    """Print an error of our tree as one line, and end with exit code 1."""
+def errors_in_one_line(options: Mapping[str, object] | None = None) -> Iterator[None]:
+    """Print an error of our tree as one line, without values of `options`; end with exit code 1."""
     try:
         yield
     except VirtualizeError as error:
-        print(f"virtualizarr: {one_line(error)}", file=sys.stderr)
-        raise typer.Exit(1) from error
+        print(f"virtualizarr: {without(one_line(error), options)}", file=sys.stderr)
+        raise typer.Exit(1) from None
+
+
+def without(text: str, options: Mapping[str, object] | None) -> str:
+    """Return text in which the values of secret options are not."""
+    for name, value in options.items() if options is not None else ():
+        if isinstance(value, str) and value and SECRET.search(name) is not None:
+            text = text.replace(value, "***")
+    return text
 
 
 def one_line(thing: object) -> str:

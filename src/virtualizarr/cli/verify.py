@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import virtualizarr
-from virtualizarr.cli.options import Allowed, AsJson, ParserName, Store
+from virtualizarr.cli.options import Allowed, AsJson, Options, ParserName, Store, storage_options
 from virtualizarr.cli.output import errors_in_one_line, one_line, print_json, told
 
 
@@ -18,15 +18,18 @@ def verify(
     seed: Annotated[int, typer.Option(help="Chooses which.")] = 0,
     allow: Allowed = None,
     parser: ParserName = None,
+    option: Options = None,
     json: AsJson = False,
 ) -> None:
     """Check that the files referred to are there, as they were, and that chunks decode."""
-    with errors_in_one_line(), told("files") as progress:
+    options = storage_options(option)
+    with errors_in_one_line(options), told("files") as progress:
         report = virtualizarr.verify(
             store,
             parser=parser,
             sample=sample,
             seed=seed,
+            storage_options=options,
             allowed_locations=allow,
             progress=progress,
         )

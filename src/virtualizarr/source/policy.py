@@ -10,7 +10,9 @@ thereby give its reader leave to open them. By default only these are read:
 
 References that were given as a dict count as those of a local file. All else needs a word of the
 reader's, `allowed_locations`. Addresses of this machine and of its network need one that names
-them. Pure: names are not looked up, so a name that resolves to such an address is not known here.
+them. Where a scheme alone is allowed, hosts are named by nobody but the file, so their names are
+looked up, and one that leads to such an address is refused too. What the client does later is not
+seen here: another answer to the same question, and redirects, which it follows by itself.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ import re
 import socket
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self, overload
 from urllib.parse import unquote
 
@@ -37,6 +40,7 @@ BUCKET_SCHEMES = frozenset({"s3", "gs", "az", "abfs", "abfss"})
 INTERNAL_NAMES = frozenset({"localhost", "metadata", "instance-data", "metadata.google.internal"})
 _INTERNAL_ENDINGS = (".localhost", ".internal", ".local", ".localdomain")
 _SCHEME_ALONE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/{0,2}")
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _DEFAULT_PORT = {"http": ":80", "https": ":443"}
 
 
@@ -98,7 +102,9 @@ class ReferencePolicy:
         for prefix in self.prefixes:
             if prefix.endswith(":"):
                 if scheme == prefix[:-1] and not internal:
-                    return
+                    internal = scheme in WEB_SCHEMES and leads_inside(authority)
+                    if not internal:
+                        return
             elif target.url == prefix or target.url.startswith(f"{prefix}/"):
                 return
         raise _refusal(target, referrer, internal)
@@ -176,17 +182,40 @@ def _refusal(target: _Target, referrer: str, internal: bool) -> ForbiddenReferen
     )
 
 
+def leads_inside(authority: str) -> bool:
+    """Say whether the name of a host is looked up as an address that `is_internal`.
+
+    A name that cannot be looked up leads nowhere.
+    """
+    return is_internal(authority) or any(map(is_internal, addresses_of(host_of(authority))))
+
+
+@lru_cache(maxsize=1024)
+def addresses_of(host: str) -> tuple[str, ...]:
+    """Return the addresses of a host's name, as URLs spell them; none where there are none."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return ()
+    texts = (str(address[0]) for *_, address in found)
+    return tuple(f"[{text}]" if ":" in text else text for text in texts)
+
+
+def host_of(authority: str) -> str:
+    """Return the host in the authority of a URL, without brackets, port and user."""
+    host = authority.rpartition("@")[2].lower()
+    if host.startswith("["):
+        return host[1:].partition("]")[0].partition("%")[0]
+    return host.partition(":")[0].rstrip(".")
+
+
 def is_internal(authority: str) -> bool:
     """Say whether the host of a URL is this machine or on its network, as far as its name tells.
 
     Addresses are understood in every spelling that resolvers take, such as `127.1`, `0x7f.1` and
     `[::ffff:127.0.0.1]`.
     """
-    host = authority.rpartition("@")[2].lower()
-    if host.startswith("["):
-        host = host[1:].partition("]")[0].partition("%")[0]
-    else:
-        host = host.partition(":")[0].rstrip(".")
+    host = host_of(authority)
     if host in INTERNAL_NAMES or host.endswith(_INTERNAL_ENDINGS) or not host:
         return True
     try:
@@ -196,5 +225,17 @@ def is_internal(authority: str) -> bool:
             address = ipaddress.ip_address(socket.inet_aton(host))
         except (OSError, ValueError):
             return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return not (mapped if mapped is not None else address).is_global
+    embedded = _embedded(address)
+    return not all(each.is_global for each in (embedded if embedded else [address]))
+
+
+def _embedded(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address,
+) -> list[ipaddress.IPv4Address]:
+    """Return the IPv4 addresses that an IPv6 one leads to: mapped, 6to4 and NAT64 (RFC 6052)."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return []
+    found = [each for each in (address.ipv4_mapped, address.sixtofour) if each is not None]
+    if address in _NAT64:
+        found.append(ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF))
+    return found
