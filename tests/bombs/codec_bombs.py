@@ -33,8 +33,8 @@ from virtualizarr.errors import VirtualizeError
 
 NBYTES = 16_384
 SIDE = 64
-ROOM = 128 << 20
-HELD = 1 << 28
+ROOM = 48 << 20
+HELD = 1 << 26
 
 Configuration = dict[str, Any]
 COORDINATES: Configuration = {"coordinate": "latitude"}
@@ -103,7 +103,7 @@ def codec_names(group: str) -> set[str]:
 
 
 def streams() -> list[bytes]:
-    """Return small streams: some of each compression that hold 256 MB, some of nonsense."""
+    """Return small streams: some of each compression that hold 64 MB, some of nonsense."""
     zeros = bytes(HELD)
     random = np.random.default_rng(0)
     raw = zlib.compressobj(wbits=-15)
@@ -111,11 +111,11 @@ def streams() -> list[bytes]:
         zlib.compress(zeros),
         gzip.compress(zeros, 1),
         raw.compress(zeros) + raw.flush(),
-        bz2.compress(zeros[: HELD // 8], 9),
-        lzma.compress(zeros[: HELD // 8], preset=0),
+        bz2.compress(zeros, 9),
+        lzma.compress(zeros, preset=0),
         numcodecs.Zstd().encode(zeros),
         numcodecs.LZ4().encode(zeros),
-        numcodecs.Blosc("zstd").encode(zeros[: HELD // 2]),
+        numcodecs.Blosc("zstd").encode(zeros),
     ]
     zipped = struct.pack("<4s5H3I2H", b"PK\3\4", 20, 0, 8, 0, 0, 0, 1 << 20, HELD, 0, 0)
     compressed.append(zipped + compressed[2])
