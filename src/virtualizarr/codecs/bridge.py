@@ -19,6 +19,14 @@ from virtualizarr.codecs.numcodecs_base import NumcodecsTwin
 from virtualizarr.codecs.zarr_base import ZarrTwin
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
 
+ROOM_LIMITS = frozenset(
+    {
+        *("blosc", "blosc2", "brotli", "bz2", "deflate", "gzip", "lz4", "lzfse", "lzma", "lzw"),
+        *("packbits", "zlib", "zstd"),
+    }
+)
+"""The codecs of imagecodecs that write no more than fits into a buffer they are given."""
+
 REFUSED = frozenset({"numpy"})  # a container that may hold Python objects
 
 
@@ -53,13 +61,19 @@ class Imagecodecs(ForeignCodec):
     def decode(self, data: Octets, nbytes: int | None) -> Octets:
         numcodec = self._numcodec()
         try:
-            decoded = numcodec.decode(data.tobytes())
+            decoded = numcodec.decode(data.tobytes(), out=self._room(nbytes))
         except (RuntimeError, ValueError, TypeError, OverflowError) as error:
             raise self.corrupt(f"cannot decode the chunk: {error}") from error
         out = octets(np.ascontiguousarray(decoded) if hasattr(decoded, "shape") else decoded)
         fits = nbytes is None or out.size <= capacity(nbytes)
         self.require(fits, f"{out.size} bytes decoded for a chunk of {nbytes}")
         return out
+
+    def _room(self, nbytes: int | None) -> Octets | None:
+        """Return a buffer for the largest chunk there may be and one byte more, which tells."""
+        if nbytes is None or self.codec not in ROOM_LIMITS:
+            return None
+        return np.empty(capacity(nbytes) + 1, np.uint8)
 
     def _numcodec(self) -> Any:
         """Return the numcodecs codec of that id; it need not be registered."""
