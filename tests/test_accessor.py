@@ -105,7 +105,7 @@ def test_the_import_is_light() -> None:
     code = (
         "import sys, xarray; before = set(sys.modules); import virtualizarr;"
         "new = {name for name in set(sys.modules) - before};"
-        "assert new <= {'virtualizarr'}, new; assert hasattr(xarray.Dataset, 'vz');"
+        "assert new <= {'virtualizarr', 'virtualizarr.views'}, new; assert hasattr(xarray.Dataset, 'vz');"
         "assert 'open_virtual_dataset' in dir(virtualizarr); print(virtualizarr.__version__)"
     )
     done = subprocess.run(
@@ -114,3 +114,15 @@ def test_the_import_is_light() -> None:
     assert done.returncode == 0, done.stderr
     with pytest.raises(AttributeError, match="nothing"):
         virtualizarr.nothing  # noqa: B018
+
+
+def test_the_accessor_says_what_there_is(tmp_path: Path) -> None:
+    path = tmp_path / "file.nc"
+    xr.Dataset({"a": ("x", np.arange(4))}).to_netcdf(path, engine="h5netcdf")
+    virtual = virtualizarr.open_virtual_dataset(path, loadable_variables=[])
+    assert repr(virtual.virtualize) == (
+        "<virtualizarr: 1 virtual variables, 1 references to 1 files, "
+        f"{virtual.vz.nbytes:,} bytes in memory>"
+    )
+    tree = virtualizarr.open_virtual_datatree(path, loadable_variables=[])
+    assert repr(tree.vz) == repr(virtual.vz)

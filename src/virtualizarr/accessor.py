@@ -32,6 +32,9 @@ class DatasetAccessor:
     def __init__(self, dataset: xr.Dataset) -> None:
         self._dataset = dataset
 
+    def __repr__(self) -> str:
+        return _summary(self._arrays(), self.nbytes)
+
     def to_group(self) -> ManifestGroup:
         """Return the Dataset as a group of virtual arrays; see `datasets.from_xarray`."""
         return from_dataset(self._dataset)
@@ -40,12 +43,12 @@ class DatasetAccessor:
         self,
         filepath: Path | None = None,
         format: KerchunkFormat | None = None,  # noqa: A002 -- its name in VirtualiZarr 2.x
+        record_size: int = kerchunk.RECORD_SIZE,
+        categorical_threshold: int = kerchunk.CATEGORICAL_THRESHOLD,
         *,
         append_dim: str | None = None,
         region: Region | None = None,
         zarr_format: Literal[2, 3] = 2,
-        record_size: int = kerchunk.RECORD_SIZE,
-        categorical_threshold: int = kerchunk.CATEGORICAL_THRESHOLD,
         mode: Literal["w"] | None = None,
         registry: Registry | None = None,
         storage_options: Mapping[str, Any] | None = None,
@@ -188,6 +191,9 @@ class DataTreeAccessor:
 
     def __init__(self, tree: xr.DataTree) -> None:
         self._tree = tree
+
+    def __repr__(self) -> str:
+        return _summary(self._arrays(), self.nbytes)
 
     def to_group(self, *, write_inherited_coords: bool = False) -> ManifestGroup:
         """Return the tree as groups of virtual arrays; see `datasets.from_xarray`."""
@@ -347,6 +353,14 @@ class DataTreeAccessor:
 VirtualiZarrDatasetAccessor = DatasetAccessor
 VirtualiZarrDataTreeAccessor = DataTreeAccessor
 """The classes' names in VirtualiZarr 2.x."""
+
+
+def _summary(arrays: list[ManifestArray], nbytes: int) -> str:
+    references = sum(array.manifest.nrefs for array in arrays)
+    return (
+        f"<virtualizarr: {len(arrays):,} virtual variables, {references:,} references to "
+        f"{len(_locations(arrays)):,} files, {nbytes:,} bytes in memory>"
+    )
 
 
 def _virtual_arrays(dataset: xr.Dataset) -> Iterator[ManifestArray]:
