@@ -2,12 +2,13 @@
 
 The codes are trees that are semi-splayed around every byte they gave (D. W. Jones, "Application of
 splay trees to data compression", CACM 31, 1988). Each bit depends on those before it, so decoding
-takes about a second for a megabyte.
+takes about 0.6 seconds for a megabyte.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain, cycle
 from typing import ClassVar
 
 import numpy as np
@@ -36,51 +37,49 @@ class Hdf4Skphuff(ForeignCodec):
         allowed = nbytes is None or self.length <= capacity(nbytes)
         self.require(allowed, f"{self.length} bytes for a chunk of {nbytes}")
         self.require(self.length <= data.size * 8, "the chunk is too short")
-        trees = [_Tree() for _ in range(self.skip)]
-        out = bytearray()
-        at, tree = 0, trees[0]
-        for start in range(0, data.size, BLOCK):
-            for bit in np.unpackbits(data[start : start + BLOCK]).tolist():
-                at = tree.right[at] if bit else tree.left[at]
-                if at >= SYMBOLS:
-                    tree.splay(at)
-                    out.append(at - SYMBOLS)
-                    if len(out) == self.length:
-                        return np.frombuffer(bytes(out), np.uint8)
-                    at, tree = 0, trees[len(out) % self.skip]
-        self.require(len(out) == self.length, "the chunk is too short")
+        out = bytearray(self.length)
+        trees = cycle([_first_tree() for _ in range(self.skip)])
+        up, left, right = next(trees)
+        at = done = 0
+        blocks = (data[start : start + BLOCK] for start in range(0, data.size, BLOCK))
+        for bit in chain.from_iterable(np.unpackbits(block).tolist() for block in blocks):
+            at = right[at] if bit else left[at]
+            if at < SYMBOLS:
+                continue
+            if done == self.length:
+                break
+            out[done] = at - SYMBOLS
+            done += 1
+            # Every second node on the way up changes sides, which halves the leaf's depth.
+            while at and (parent := up[at]):
+                above = up[parent]
+                other = left[above]
+                if parent == other:
+                    other = right[above]
+                    right[above] = at
+                else:
+                    left[above] = at
+                if at == left[parent]:
+                    left[parent] = other
+                else:
+                    right[parent] = other
+                up[at] = above
+                up[other] = parent
+                at = above
+            at = 0
+            up, left, right = next(trees)
+        self.require(done == self.length, "the chunk is too short")
         return np.frombuffer(bytes(out), np.uint8)
 
 
-class _Tree:
-    """A prefix code: nodes below SYMBOLS are inner ones, 0 the root; the others are leaves."""
+def _first_tree() -> tuple[list[int], list[int], list[int]]:
+    """Return a balanced prefix code: what is above each node, and left and right of inner ones.
 
-    def __init__(self) -> None:
-        self.up = [node >> 1 for node in range(2 * SYMBOLS)]
-        self.left = [2 * node for node in range(SYMBOLS)]
-        self.right = [2 * node + 1 for node in range(SYMBOLS)]
-
-    def splay(self, node: int) -> None:
-        """Halve, about, the depth of a leaf: every second node on its path changes sides."""
-        up, left, right = self.up, self.left, self.right
-        while node:
-            parent = up[node]
-            if not parent:
-                return
-            above = up[parent]
-            other = left[above]
-            if parent == other:
-                other = right[above]
-                right[above] = node
-            else:
-                left[above] = node
-            if node == left[parent]:
-                left[parent] = other
-            else:
-                right[parent] = other
-            up[node] = above
-            up[other] = parent
-            node = above
+    Nodes below SYMBOLS are inner ones, 0 the root; the others are leaves.
+    """
+    inner = range(SYMBOLS)
+    up = [node >> 1 for node in range(2 * SYMBOLS)]
+    return up, [2 * node for node in inner], [2 * node + 1 for node in inner]
 
 
 class Hdf4SkphuffCodec(ZarrTwin, of=Hdf4Skphuff):
