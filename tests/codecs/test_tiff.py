@@ -139,21 +139,53 @@ def bombs() -> dict[str, bytes]:
         "jpegxl": imagecodecs.jpegxl_encode(np.zeros((3000, 3000), "u1"), effort=1),
         "lerc": imagecodecs.lerc_encode(np.zeros((3000, 3000), "u1")),
         "lerc_deflate": zlib.compress(imagecodecs.lerc_encode(np.zeros((3000, 3000), "u1"))),
+        "lerc_zstd": imagecodecs.zstd_encode(imagecodecs.lerc_encode(np.zeros((3000, 3000), "u1"))),
+        "jpegxr": imagecodecs.jpegxr_encode(np.zeros((3000, 3000), "u1")),
+        "ojpeg": jpeg[at + 19 :],
+        "eer": bytes(1 << 20),
+        "next": bytes([0x7F]) * (1 << 20),
+        "thunderscan": bytes([0x3F]) * (1 << 20),
+        "ccittrle": bytes(1 << 20),
+        "ccittrlew": bytes(1 << 20),
+        "ccittfax3": bytes(1 << 20),
+        "ccittfax4": b"\xff" * (1 << 20),
+        "sgilog": bytes([255, 0]) * (1 << 19),
+        "ycbcr_none": bytes(1 << 20),
+        "ycbcr_deflate": zlib.compress(zeros, 9),
+        "ycbcr_lzma": lzma.compress(zeros, preset=1),
+        "ycbcr_lzw": imagecodecs.lzw_encode(bytes(1 << 23)),
+        "ycbcr_packbits": b"\x81\0" * (1 << 20),
+        "ycbcr_zstd": imagecodecs.zstd_encode(zeros),
     }
 
 
 PROGRAM = """
-import json, resource, sys, pathlib
+import base64, json, resource, sys, pathlib
 import imagecodecs, numpy as np
 from virtualizarr.codecs.tiff import Tiff
 from virtualizarr.errors import CorruptFileError
 imagecodecs.jpegxl_decode(imagecodecs.jpegxl_encode(np.zeros((9, 9), "u1")))
+SAMPLES = {"next": "uint2", "thunderscan": "uint4", "sgilog": "int16", "eer": "uint1"}
 results = {}
 for place in sorted(pathlib.Path(sys.argv[1]).iterdir()):
     data = np.fromfile(place, np.uint8)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    samples = 3 if place.name == "webp" else 1
-    codec = Tiff((16, 24, samples), "uint8", compression=place.name)
+    name = place.name
+    colours = name == "webp" or name.startswith("ycbcr")
+    more = {}
+    if name.startswith("ycbcr") or name == "ojpeg":
+        more = {"photometric": 6, "subsampling": (2, 2)}
+    if name == "ojpeg":
+        stream = imagecodecs.jpeg8_encode(np.zeros((16, 24, 3), "u1"))
+        header = bytearray(stream[: stream.index(b"\\xff\\xda") + 14])
+        at = header.index(b"\\xff\\xc0")
+        header[at + 5 : at + 9] = b"\\xff" * 4
+        more["tables"] = base64.b64encode(header).decode()
+        colours = True
+    more |= {"event_bits": (7, 2, 2)} if name == "eer" else {}
+    more |= {"photometric": 32844} if name == "sgilog" else {}
+    sample = SAMPLES.get(name, "uint1" if name.startswith("ccitt") else "uint8")
+    codec = Tiff((16, 24, 3 if colours else 1), sample, compression=name, **more)
     try:
         outcome = codec.decode(data, codec.nbytes).size
     except CorruptFileError:
@@ -174,5 +206,24 @@ def test_bombs(tmp_path: Path) -> None:
     results = json.loads(done.stdout)
     assert results.keys() == made.keys()
     for name, (outcome, grown) in results.items():
-        assert outcome in ("CorruptFileError", ROWS * COLUMNS), name
+        sizes = [ROWS * COLUMNS * n for n in (1, 2, 3)]
+        assert outcome in ("CorruptFileError", *sizes), name
         assert grown < 48 * 1024, f"{name}: {grown} kB"
+
+
+DAMAGED = 300
+
+
+@pytest.mark.long
+def test_damaged_chunks_of_every_compression() -> None:
+    program = Path(__file__).parents[1] / "parsers" / "tiff" / "codec_fuzz.py"
+    command = [sys.executable, "-X", "faulthandler", str(program), str(DAMAGED)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-500:] + done.stderr[-1500:]
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(lines) == 33
+    for name, outcomes, wrong, grown in lines:
+        assert outcomes.keys() <= {"decoded", "CorruptFileError"}, name
+        assert sum(outcomes.values()) == DAMAGED
+        assert not wrong, name
+        assert grown < 48 << 20, name

@@ -17,9 +17,13 @@ import pytest
 for package in ("imagecodecs", "tifffile", "rasterio"):
     pytest.importorskip(package)
 
+pytestmark = pytest.mark.timeout(600)
+
 HERE = Path(__file__).parent
 CORPUS = Path(__file__).parents[4] / "shared/data/tiff"
-LEAST_RIGHT = 207
+LEAST_RIGHT = 218
+MOST_REFUSED = 1
+"""A file that ends inside its IFD; tifffile guesses the rest."""
 
 
 @pytest.fixture(scope="module")
@@ -50,4 +54,33 @@ def test_most_is_right(results: list[dict[str, Any]]) -> None:
     counts = Counter(result["outcome"] for result in results)
     print(f"right / refused by name / wrong: {counts}")
     assert counts["right"] >= LEAST_RIGHT, counts
-    assert counts["refused"] <= 3, counts
+    assert counts["refused"] <= MOST_REFUSED, counts
+
+
+CAUSES = {
+    "truncated: strips, tiles or values end beyond the file": (
+        *("ends beyond", "end beyond", "the file is truncated", "the file ends inside"),
+        "reaches beyond",
+    ),
+    "corrupt streams": ("codec virtualizarr.tiff",),
+    "a chain of IFDs that runs in a circle": ("circle",),
+    "tables much too short": ("offsets for",),
+    "what no reader knows": ("predictor 255", "chroma subsampled", "with compression 'ccittrle'"),
+    "read here, and no oracle can": ("read here, no oracle",),
+    "too large to compare": ("too many to compare",),
+}
+
+
+def test_what_is_not_right_has_a_known_cause(results: list[dict[str, Any]]) -> None:
+    table: Counter[str] = Counter()
+    unknown = []
+    for result in results:
+        reason = result["reason"]
+        if result["outcome"] == "right":
+            continue
+        cause = next((c for c, parts in CAUSES.items() if any(p in reason for p in parts)), None)
+        table[f"{result['outcome']}: {cause}"] += 1
+        if cause is None:
+            unknown.append(result)
+    print("\n".join(f"{count:4} {cause}" for cause, count in table.most_common()))
+    assert not unknown
