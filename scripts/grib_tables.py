@@ -31,6 +31,9 @@ NOTICE = (
     "Apache License, Version 2.0"
 )
 ENTRY = re.compile(r"""(?:'([^']*)'|"([^"]*)"|(-?\d+|[A-Za-z]\w*))\s*=\s*\{([^}]*)\}""")
+FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": 1 << 21}]
+"""A reader needs as much memory as the dictionary has, by default 64 MiB."""
+
 CODES = {
     "grib1": ("table2Version", "indicatorOfParameter"),
     "grib2": ("discipline", "parameterCategory", "parameterNumber"),
@@ -292,7 +295,7 @@ def main(definitions: Path, target: Path) -> None:
             for name, column in zip(("shortName", "name", "units", "paramId"), columns, strict=True)
         }
         text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
-        packed = lzma.compress(text.encode(), preset=9 | lzma.PRESET_EXTREME)
+        packed = lzma.compress(text.encode(), filters=FILTERS)
         (target / f"{edition}.json.xz").write_bytes(packed)
 
 
