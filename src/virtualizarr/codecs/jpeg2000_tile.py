@@ -22,7 +22,7 @@ from virtualizarr.codecs.zarr_base import ZarrTwin
 
 SOC, SIZ, SOT, SOD, EOC = b"\xff\x4f", b"\xff\x51", b"\xff\x90", b"\xff\x93", b"\xff\xd9"
 SIZES = struct.Struct(">8I")
-SIZES_AT = 8
+SIZES_AT, COMPONENTS_AT = 8, 40
 TILE_PART = struct.Struct(">2sHHIBB")
 MAX_BYTES = 1 << 34
 DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32")
@@ -88,6 +88,8 @@ class Jpeg2000Tile(ForeignCodec):
         grid = self.grid
         fits = grid.tile_width <= self.shape[2] and grid.tile_height <= self.shape[1]
         self.require(fits, f"tiles of {grid} in chunks of {self.shape}")
+        components = int.from_bytes(self.main_header[COMPONENTS_AT : COMPONENTS_AT + 2])
+        self.require(components == self.shape[0], f"{components} components in {self.shape}")
 
     @property
     def dtype(self) -> np.dtype[Any]:

@@ -19,8 +19,9 @@ from virtualizarr.errors import (
     SourceNotFoundError,
     UnsupportedFeatureError,
 )
+from virtualizarr.model import ManifestGroup
 from virtualizarr.parsers import SAFEParser
-from virtualizarr.testing import read_values
+from virtualizarr.testing import mutant, parse_within_memory, read_values
 
 MANIFEST = """<?xml version="1.0" encoding="UTF-8"?>
 <xfdu:XFDU xmlns:xfdu="urn:ccsds:schema:xfdu:1" xmlns:safe="http://www.esa.int/safe/sentinel-1.0">
@@ -137,6 +138,16 @@ def test_files_that_are_missing_or_broken(tmp_path: Path) -> None:
     group = virtualizarr.parse(root, parser=SAFEParser(errors="skip"))
     assert set(group.groups["IW1"].groups) == {"VH"}
     assert "vv" in group.attributes["skipped"][0]
+
+
+def test_mutants_of_a_manifest(tmp_path: Path) -> None:
+    path = sentinel1(tmp_path / "a.SAFE") / "manifest.safe"
+    whole = path.read_bytes()
+    outcomes = set()
+    for seed in range(150):
+        content = mutant(whole, seed)
+        outcomes.add(type(parse_within_memory(SAFEParser(), path.as_uri(), content)))
+    assert {ManifestGroup, CorruptFileError, SourceNotFoundError} <= outcomes
 
 
 def test_manifests_that_lead_out_or_nowhere(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
+from virtualizarr.errors import CorruptFileError
 from virtualizarr.model import ManifestGroup
 from virtualizarr.parsers.base import CallableParser
 from virtualizarr.parsers.beside import (
@@ -123,8 +123,6 @@ def image_of(header: Header, data: FoundFile) -> RawImage:
     lengths: dict[str, Any] = dict(zip(dims, shape, strict=True))
     steps = packed_strides(lengths, dims[::-1], dtype.itemsize)
     gzipped = bytes(data.head[:2]) == GZIP_MAGIC
-    if gzipped and data.facts.size is None:
-        raise UnsupportedFeatureError("a gzipped file whose size is not known")
     strides = tuple(steps[axis] for axis in dims)
     offset = data_offset(header)
     return RawImage(data.location, offset, dtype, shape, strides, dims, gzip=gzipped)

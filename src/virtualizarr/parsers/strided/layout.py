@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from virtualizarr.codecs.strided import are_apart, reach
-from virtualizarr.errors import CorruptFileError
+from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
 from virtualizarr.model import Location
 
 MAX_LENGTH = 1 << 40
@@ -60,8 +60,11 @@ def checked(image: RawImage, node: str) -> RawImage:
     """Return the image if its numbers lie within its file and do not overlap.
 
     Raises CorruptFileError naming `node` where they do not; where the file's size is not known,
-    only that they do not overlap is checked.
+    only that they do not overlap is checked. UnsupportedFeatureError for a gzipped file whose size
+    is not known: it cannot be referred to.
     """
+    if image.gzip and image.location.size is None:
+        raise UnsupportedFeatureError("a gzipped file whose size is not known", node=node)
     if any(not 0 <= n <= MAX_LENGTH for n in image.shape):
         raise CorruptFileError(f"the array's shape is {image.shape}", node=node)
     if image.begin < 0 or not 0 <= image.end <= MAX_SPAN:
