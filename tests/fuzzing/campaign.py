@@ -28,6 +28,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ WALL_SECONDS = 20.0
 FREE_BYTES = 64 << 20
 BYTES_PER_BYTE = 20
 DETECT_EVERY = 16
+BATCHED_EVERY = 10  # zarr's other pipeline, which is slow
 LEAST_SHARE = 20  # mutants of one seed
 MALLOC_ARENAS = -8  # M_ARENA_MAX of glibc's mallopt
 KILLED_BY = {signal.SIGPROF: "hang", signal.SIGALRM: "stall"}
@@ -138,7 +140,7 @@ def is_document(name: str) -> bool:
 
 def work(mutants: Mutants, parser: str, first: int, count: int, events: int, log: int) -> None:
     """Be the child: examine mutants from `first` on, and tell of each what came of it."""
-    from fuzzing.examine import outcome
+    from fuzzing.examine import BATCHED, FUSED, outcome
 
     place = Path(tempfile.mkdtemp(dir=scratch()))
     shutil.copytree(mutants.seed.folder, place, dirs_exist_ok=True)
@@ -149,13 +151,16 @@ def work(mutants: Mutants, parser: str, first: int, count: int, events: int, log
     faulthandler.register(signal.SIGPROF, log, chain=True)
     faulthandler.register(signal.SIGALRM, log, chain=True)
     mutants.learn_edges(parser)
-    tell(events, {"edges": mutants.edges, "pristine": outcome(target, parser)})
+    pristine = [outcome(target, parser, pipeline) for pipeline in (BATCHED, FUSED)]
+    tell(events, {"edges": mutants.edges, "pristine": pristine})
     allowance = FREE_BYTES + BYTES_PER_BYTE * mutants.seed.size
     for k in range(first, count):
         name, data = mutants.number(k)
         (place / name).write_bytes(data)
         tell(events, {"begins": k})
-        event = examined(target, None if k % DETECT_EVERY == 0 else parser, allowance, outcome)
+        chosen = None if k % DETECT_EVERY == 0 else parser
+        pipeline = BATCHED if k % BATCHED_EVERY == 0 else FUSED
+        event = examined(target, chosen, allowance, partial(outcome, pipeline=pipeline))
         (place / name).write_bytes(mutants.whole[name])
         tell(events, {"k": k, **event})
 

@@ -15,23 +15,26 @@ from virtualizarr.errors import VirtualizeError
 from virtualizarr.model import MISSING, ManifestArray, ManifestGroup
 from virtualizarr.model.layout import axis_layout
 
-ARRAYS_READ = 6
+FUSED = "zarr.core.codec_pipeline.FusedCodecPipeline"
+BATCHED = "zarr.core.codec_pipeline.BatchedCodecPipeline"
+ARRAYS_READ = 4
 LARGEST_GRID = 10**6
 LARGEST_CHUNK = 8 << 20
 """Bytes of a chunk, as declared, that are still decoded: memory for one may follow what it says."""
 
 
-def outcome(path: Path, parser: str | None) -> str:
-    """Parse and read; return the name of the error of our tree, or how many chunks were read.
+def outcome(path: Path, parser: str | None, pipeline: str = FUSED) -> str:
+    """Parse and read; return the name of the error of our tree, or how much could be read.
 
-    Any other exception is let out: it is a finding.
+    Any other exception is let out: it is a finding. `pipeline` is zarr's, by its path.
     """
     try:
         group = virtualizarr.parse(path, parser=parser)
     except VirtualizeError as error:
         str(error)
         return f"refused by {type(error).__name__}"
-    return read_some(group)
+    with zarr.config.set({"codec_pipeline.path": pipeline}):
+        return read_some(group)
 
 
 def read_some(group: ManifestGroup) -> str:
