@@ -117,12 +117,17 @@ class ManifestStore(Store):
         return True
 
     @property
-    def _supports_sync_io(self) -> bool:
-        """Tell zarr's fused pipeline to read without an event loop: right for local files only.
+    def reads_blocking(self) -> bool:
+        """Whether chunks are best read one by one, as those of local files are.
 
         Remote chunks are better fetched many at a time, which the asynchronous path does.
         """
         return self._all_local
+
+    @property
+    def _supports_sync_io(self) -> bool:
+        """Tell zarr's fused pipeline whether to read without an event loop."""
+        return self.reads_blocking
 
     async def get(
         self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
