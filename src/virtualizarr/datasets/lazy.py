@@ -2,11 +2,15 @@
 
 Attributes come from the group itself, with the dtypes that the file gave them, not from the JSON
 of a Zarr document: xarray chooses the dtype of decoded values by that of `scale_factor`.
+
+Chunks of local files are read and decoded by zarr's fused pipeline, which takes about half the time
+of the one that is zarr's default, unless zarr is configured to use another.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -18,7 +22,11 @@ from xarray.backends.zarr import ZarrArrayWrapper
 from virtualizarr.datasets.dimensions import dims_of
 from virtualizarr.datasets.variable import lazily_indexed
 from virtualizarr.model import ManifestArray, ManifestGroup, RectilinearGrid
+from virtualizarr.model.zarr_bridge import fused_pipeline
 from virtualizarr.store import ManifestStore
+
+_SETTINGS = Lock()
+"""Held while zarr's settings, which all threads share, are other than the user's."""
 
 VLEN_STRING = np.dtype(object, metadata={"element_type": str})
 
@@ -58,10 +66,12 @@ class LazyArray(BackendArray):
         return self._opened
 
     def _open(self) -> zarr.Array[Any]:
-        if not self._rectilinear:
-            return zarr.open_array(self._store, path=self._path, mode="r", zarr_format=3)
-        with zarr.config.set({"array.rectilinear_chunks": True}):
-            return zarr.open_array(self._store, path=self._path, mode="r", zarr_format=3)
+        settings: dict[str, Any] = {"array.rectilinear_chunks": True} if self._rectilinear else {}
+        with _SETTINGS:
+            if self._store.reads_blocking:
+                settings |= fused_pipeline()
+            with zarr.config.set(settings):
+                return zarr.open_array(self._store, path=self._path, mode="r", zarr_format=3)
 
 
 class LazyStore(AbstractDataStore):

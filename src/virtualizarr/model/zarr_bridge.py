@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import zarr
+from zarr.core import codec_pipeline
 from zarr.core.group import GroupMetadata
 from zarr.core.metadata.v3 import ArrayV3Metadata
 from zarr.errors import UnknownCodecError, UnstableSpecificationWarning
@@ -24,12 +25,30 @@ __all__ = [
     "check_openable",
     "create_v3_array_metadata",
     "from_zarr_metadata",
+    "fused_pipeline",
     "to_zarr_group_metadata",
     "to_zarr_metadata",
 ]
 
 METADATA_ERRORS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What zarr raises for metadata that it cannot make an array of: it has no one error for them."""
+
+
+_PIPELINE = "codec_pipeline.path"
+_BATCHED, _FUSED = (
+    f"{codec_pipeline.__name__}.{name}" for name in ("BatchedCodecPipeline", "FusedCodecPipeline")
+)
+
+
+def fused_pipeline() -> dict[str, str]:
+    """Return the setting that makes zarr decode chunk after chunk, without a task for each.
+
+    Empty where this zarr has no such pipeline, or the user has chosen one.
+    """
+    is_default = zarr.config.get(_PIPELINE, None) == _BATCHED
+    return (
+        {_PIPELINE: _FUSED} if is_default and hasattr(codec_pipeline, "FusedCodecPipeline") else {}
+    )
 
 
 def to_zarr_metadata(metadata: ArrayMetadata) -> ArrayV3Metadata:

@@ -157,8 +157,8 @@ class ManifestStore(Store):
         return True
 
     @property
-    def _supports_sync_io(self) -> bool:
-        """Tell zarr's fused pipeline to read without an event loop: right for local files only.
+    def reads_blocking(self) -> bool:
+        """Whether chunks are best read one by one, as those of local files are.
 
         Remote chunks are better fetched many at a time, which the asynchronous path does. While
         references are still to be read, those that are known decide, if there are any.
@@ -170,6 +170,11 @@ class ManifestStore(Store):
             is_local = all(location.url.startswith(LOCAL_SCHEME) for location in known)
             self._is_local = (pending, is_local and (bool(known) or not pending))
         return self._is_local[1]
+
+    @property
+    def _supports_sync_io(self) -> bool:
+        """Tell zarr's fused pipeline whether to read without an event loop."""
+        return self.reads_blocking
 
     async def get(
         self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
