@@ -57,9 +57,7 @@ def test_metadata_that_declare_enormous_things(
 
 
 @pytest.mark.parametrize("name", CODECS)
-def test_streams_that_hold_more_than_a_chunk(
-    name: str, decoded: dict[str, dict[str, Any]]
-) -> None:
+def test_streams_that_hold_more_than_a_chunk(name: str, decoded: dict[str, dict[str, Any]]) -> None:
     if name in ZARR_ONLY:
         path, _, test = ZARR_ONLY[name].partition("::")
         assert f"def {test}(" in (TESTS.parent / path).read_text()

@@ -37,6 +37,7 @@ OPTIONAL_FILTERS = "virtualizarr.optional_filters"
 SHARDING = "sharding_indexed"
 CHAINS = ("codecs", "index_codecs")
 UNKNOWN_SIZE_LIMIT = 1 << 31
+LZMA_MEMORY = 80 << 20  # what the largest preset of xz needs, whose dictionary is 64 MiB, and some
 GZIP_WINDOW = 31  # zlib's code for a gzip header and the largest window
 BLOSC_HEADER = struct.Struct("<4xIII")  # nbytes, blocksize, cbytes
 LZ4_HEADER = struct.Struct("<I")
@@ -65,7 +66,7 @@ def bound(codecs: Sequence[Mapping[str, Any] | str]) -> list[CodecJSON]:
 
 def _bound_one(codec: Mapping[str, Any] | str) -> CodecJSON:
     """Replace one codec; what is no description of a codec is left for zarr to refuse."""
-    known = {"name": codec} if isinstance(codec, str) else dict(codec)
+    known: CodecJSON = {"name": codec} if isinstance(codec, str) else dict(codec)
     name, settings = known.get("name"), known.get("configuration", {})
     if not isinstance(name, str) or not isinstance(settings, Mapping):
         return known
@@ -154,7 +155,10 @@ def _bz2(codec: Bounded, data: Octets, limit: int) -> Octets:
 
 
 def _lzma(codec: Bounded, data: Octets, limit: int) -> Octets:
-    return _from_members(codec, data, limit, lzma.LZMADecompressor, several=True)
+    def member() -> lzma.LZMADecompressor:
+        return lzma.LZMADecompressor(memlimit=LZMA_MEMORY)
+
+    return _from_members(codec, data, limit, member, several=True)
 
 
 def _lz4(codec: Bounded, data: Octets, limit: int) -> Octets:
