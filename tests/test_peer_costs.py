@@ -1,4 +1,4 @@
-"""What VirtualiZarr 2.8 and kerchunk 0.2.10 do quadratically, or in Python for each chunk: not here.
+"""What VirtualiZarr 2.8 and kerchunk 0.2.10 do quadratically or for each chunk: not here.
 
 Work is counted in calls of functions, not timed: four times as many variables, groups or files may
 cost four times as many calls, and more chunks may cost hardly any more.

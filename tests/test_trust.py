@@ -15,7 +15,7 @@ TEXT = DOCUMENT.read_text()
 PROMISES = 11
 
 
-def tests_of(path: str) -> set[str]:
+def names_in(path: str) -> set[str]:
     """Return the names of the tests of a file, those in classes with the name of their class."""
     tree = ast.parse((ROOT / path).read_text())
     found: set[str] = set()
@@ -36,7 +36,7 @@ def tests_of(path: str) -> set[str]:
 def test_a_test_that_is_named_exists(path: str, name: str) -> None:
     assert (ROOT / path).is_file()
     if name:
-        assert name in tests_of(path)
+        assert name in names_in(path)
 
 
 def test_every_promise_has_a_test() -> None:

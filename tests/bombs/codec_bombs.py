@@ -33,7 +33,7 @@ from virtualizarr.errors import VirtualizeError
 
 NBYTES = 16_384
 SIDE = 64
-ROOM = 48 << 20
+ROOM = 96 << 20
 HELD = 1 << 26
 
 Configuration = dict[str, Any]

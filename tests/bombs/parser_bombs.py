@@ -128,9 +128,15 @@ def hdf4(folder: Path) -> None:
 def zarr_array(**changes: Any) -> dict[str, Any]:
     grid = {"name": "regular", "configuration": {"chunk_shape": [1]}}
     return {
-        **{"zarr_format": 3, "node_type": "array", "shape": [10**18], "data_type": "uint8"},
-        **{"chunk_grid": grid, "chunk_key_encoding": {"name": "default"}, "fill_value": 0},
-        **{"codecs": [{"name": "bytes"}], "attributes": {}},
+        "zarr_format": 3,
+        "node_type": "array",
+        "shape": [10**18],
+        "data_type": "uint8",
+        "chunk_grid": grid,
+        "chunk_key_encoding": {"name": "default"},
+        "fill_value": 0,
+        "codecs": [{"name": "bytes"}],
+        "attributes": {},
         **changes,
     }
 

@@ -10,7 +10,6 @@ import os
 import subprocess
 import sys
 from importlib.metadata import entry_points
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,9 +18,12 @@ from bombs.codec_bombs import CONFIGURATIONS, ZARR_ONLY, codec_names
 from bombs.parser_bombs import BOMBS
 from fuzzing.seed import TESTS
 
-pytestmark = pytest.mark.skipif(
-    not sys.platform.startswith("linux"), reason="needs /proc and limits of memory"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        not sys.platform.startswith("linux"), reason="needs /proc and limits of memory"
+    ),
+    pytest.mark.timeout(600),
+]
 PARSERS = sorted(point.name for point in entry_points(group="virtualizarr.parsers"))
 CODECS = sorted(codec_names("zarr.codecs") | codec_names("numcodecs.codecs"))
 
@@ -57,9 +59,7 @@ def test_metadata_that_declare_enormous_things(
 
 
 @pytest.mark.parametrize("name", CODECS)
-def test_streams_that_hold_more_than_a_chunk(
-    name: str, decoded: dict[str, dict[str, Any]]
-) -> None:
+def test_streams_that_hold_more_than_a_chunk(name: str, decoded: dict[str, dict[str, Any]]) -> None:
     if name in ZARR_ONLY:
         path, _, test = ZARR_ONLY[name].partition("::")
         assert f"def {test}(" in (TESTS.parent / path).read_text()
@@ -72,7 +72,7 @@ def test_streams_that_hold_more_than_a_chunk(
         assert result["largest"] <= result["allowed"], key
 
 
-def test_the_bombs_are_not_duds(decoded: dict[str, dict[str, Any]], tmp_path: Path) -> None:
+def test_the_bombs_are_not_duds(decoded: dict[str, dict[str, Any]]) -> None:
     """Codecs whose streams can hold anything refuse some of them."""
     for name in ("bounded", "bitshuffle", "blosc2", "imagecodecs", "lzf", "lz4", "tiff"):
         outcomes = [each["outcomes"] for key, each in decoded.items() if key.startswith(name)]

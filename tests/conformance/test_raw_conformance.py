@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("rasterio")
 
 import gdal_files
-from headers import counting
+from raw_headers import counting
 
 from virtualizarr.errors import CorruptFileError, VirtualizeError
 from virtualizarr.model import ManifestGroup

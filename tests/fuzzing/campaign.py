@@ -29,6 +29,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,7 @@ def shares(seeds: Sequence[Seed], count: int, salt: str) -> list[tuple[Seed, int
         share = part if made and found else count * bool(kind)
         chosen = chance.sample(kind, min(len(kind), max(1, share // LEAST_SHARE)))
         ends = [round(share * i / len(chosen)) for i in range(len(chosen) + 1)] if chosen else []
-        counts = [stop - start for start, stop in zip(ends, ends[1:], strict=False)]
+        counts = [stop - start for start, stop in pairwise(ends)]
         shared += zip(chosen, counts, strict=True)
     return shared
 
@@ -302,9 +303,8 @@ def preserve(mutants: Mutants, event: dict[str, Any], keep: Path) -> None:
 
 def preload() -> None:
     """Import what parsing needs, so that children start with it."""
-    from virtualizarr import plugins
-
     import fuzzing.examine
+    from virtualizarr import plugins
 
     assert fuzzing.examine
     plugins.installed_parsers()

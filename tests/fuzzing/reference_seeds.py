@@ -15,7 +15,6 @@ import numpy as np
 import pyarrow.parquet as pq
 import xarray as xr
 import zarr
-from numcodecs import zstd
 from zarr.codecs import BloscCodec, Crc32cCodec, GzipCodec, TransposeCodec
 
 import virtualizarr

@@ -34,7 +34,7 @@ REFERENCES: Mapping[str, References] = {
     "zarr": References("zarr", ["zarr_directories"]),
     "zarr_zip": References("zarr", ["zarr_zips"]),
 }
-"""Formats whose seeds are made by functions of `reference_seeds`. Others have a conformance suite."""
+"""Formats whose seeds functions of `reference_seeds` make; others have a conformance suite."""
 
 
 def format_names() -> list[str]:

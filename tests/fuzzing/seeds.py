@@ -85,7 +85,7 @@ def generated(name: str, folder: Path) -> list[Seed]:
 
 
 def seed_at(name: str, home: Path, target: str) -> Seed:
-    """Return a seed of all that lies in `home`; chunks of stores are damaged less than documents."""
+    """Return a seed of all that lies in `home`."""
     files = [path for path in home.rglob("*") if path.is_file() and path.stat().st_size]
     return Seed(name, home, target, sorted(str(path.relative_to(home)) for path in files))
 

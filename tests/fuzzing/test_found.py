@@ -1,4 +1,4 @@
-"""What fuzzing found, kept: each a small damaged file that once gave another exception than ours."""
+"""What fuzzing found: small damaged files, of which each once gave an exception not of ours."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_an_array_that_zarr_cannot_open_costs_only_itself(
     try:
         group = virtualizarr.parse(place)
     except (CorruptFileError, UnsupportedFeatureError) as error:
-        assert error.node == "bad" or "bad" in str(error)
+        assert "bad" in str(error)  # noqa: PT017 -- it may also be opened without the bad one
         return
     root = zarr.open_group(virtualizarr.open_store(group), mode="r")
     np.testing.assert_array_equal(root["good"][...], np.arange(4))

@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from headers import counting, write
+from raw_headers import counting, write
 
 import virtualizarr
 from virtualizarr import plugins

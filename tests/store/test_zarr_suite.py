@@ -286,7 +286,7 @@ class TestReferredChunks(ManifestStoreSuite):
 def with_chunk(
     tree: ManifestGroup, path: str, cell: tuple[int, ...], data: bytes, place: Callable[..., Any]
 ) -> ManifestGroup:
-    """Return the tree with a chunk put into the array at `path`, which is made if it is not there."""
+    """Return the tree with a chunk put into the array at `path`, made if it is not there."""
     first, _, rest = path.partition("/")
     if rest:
         inner = tree.groups.get(first, ManifestGroup())

@@ -14,7 +14,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from virtualizarr.codecs.base import ForeignCodec, Octets, octets, output_limit
+from virtualizarr.codecs.base import ForeignCodec, Octets, capacity, octets, output_limit
 from virtualizarr.codecs.numcodecs_base import NumcodecsTwin
 from virtualizarr.codecs.zarr_base import ZarrTwin
 
@@ -51,6 +51,8 @@ class Bitshuffle(ForeignCodec):
 
     def decode(self, data: Octets, nbytes: int | None) -> Octets:
         if self.cname == "none":
+            fits = nbytes is None or data.size <= capacity(nbytes)
+            self.require(fits, f"{data.size} bytes for a chunk of {nbytes}")
             return self._unshuffled(data, self.blocksize)
         shuffled, block_bytes = self._decompressed(data, nbytes)
         return self._unshuffled(shuffled, block_bytes // self.elementsize)

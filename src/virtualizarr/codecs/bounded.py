@@ -37,6 +37,7 @@ OPTIONAL_FILTERS = "virtualizarr.optional_filters"
 SHARDING = "sharding_indexed"
 CHAINS = ("codecs", "index_codecs")
 UNKNOWN_SIZE_LIMIT = 1 << 31
+LZMA_MEMORY = 80 << 20  # what the largest preset of xz needs, whose dictionary is 64 MiB, and some
 GZIP_WINDOW = 31  # zlib's code for a gzip header and the largest window
 BLOSC_HEADER = struct.Struct("<4xIII")  # nbytes, blocksize, cbytes
 LZ4_HEADER = struct.Struct("<I")
@@ -154,7 +155,10 @@ def _bz2(codec: Bounded, data: Octets, limit: int) -> Octets:
 
 
 def _lzma(codec: Bounded, data: Octets, limit: int) -> Octets:
-    return _from_members(codec, data, limit, lzma.LZMADecompressor, several=True)
+    def member() -> lzma.LZMADecompressor:
+        return lzma.LZMADecompressor(memlimit=LZMA_MEMORY)
+
+    return _from_members(codec, data, limit, member, several=True)
 
 
 def _lz4(codec: Bounded, data: Octets, limit: int) -> Octets:

@@ -6,7 +6,7 @@ VirtualiZarr 2.x documents them under `virtualizarr.parallel`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from importlib import import_module
 from typing import Any
 
@@ -18,13 +18,8 @@ class MappingExecutor(Executor):
 
     def submit[R](self, fn: Callable[..., R], /, *args: Any, **kwargs: Any) -> Future[R]:
         """Run one call to its end; the future holds its result, or what it raised."""
-        future: Future[R] = Future()
-        try:
-            (result,) = self.map(_Bound(fn, kwargs), [args])
-            future.set_result(result)
-        except Exception as error:  # to be raised by `future.result()`, whatever it is
-            future.set_exception(error)
-        return future
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(lambda: next(self.map(_Bound(fn, kwargs), [args])))
 
     def map[R](
         self,

@@ -25,7 +25,9 @@ def array_document(array: ManifestArray, *, limited: bool = False) -> dict[str, 
     if limited:
         metadata = metadata.replace(codecs=tuple(bound(metadata.codecs)))
         check_openable(metadata)
-    return metadata.replace(attributes=encode_cf_fill(metadata.attributes, metadata.dtype)).to_json()
+    return metadata.replace(
+        attributes=encode_cf_fill(metadata.attributes, metadata.dtype)
+    ).to_json()
 
 
 def group_document(group: ManifestGroup) -> dict[str, Json]:

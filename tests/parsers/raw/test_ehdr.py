@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("rasterio")
 
 import gdal_files
-from headers import counting, opened, write
+from raw_headers import counting, opened, write
 
 import virtualizarr
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError

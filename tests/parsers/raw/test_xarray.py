@@ -18,7 +18,7 @@ pytest.importorskip("imagecodecs")
 
 import gdal_files
 import nibabel
-from headers import counting
+from raw_headers import counting
 
 import virtualizarr
 
