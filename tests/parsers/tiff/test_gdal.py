@@ -11,6 +11,10 @@ import pytest
 
 from parsers.tiff.written import numbers, parse_file, values
 from virtualizarr.model import ManifestGroup
+from virtualizarr.parsers.tiff import TIFFParser
+from virtualizarr.source.cache import CachingSource
+from virtualizarr.source.memory import BytesSource
+from virtualizarr.source.reading import run
 
 rasterio = pytest.importorskip("rasterio")
 pytest.importorskip("imagecodecs")
@@ -179,6 +183,18 @@ def test_cog_with_overviews_and_masks(cog: Path) -> None:
             np.testing.assert_array_equal(found[f"{i + 1}/band_data"], level.read())
             np.testing.assert_array_equal(found[f"{i + 1}/mask"] * 255, level.dataset_mask())
             assert_placed(parse_file(cog).groups[str(i + 1)], level, f"_{i + 1}")
+
+
+def test_a_cog_takes_one_round_or_two(cog: Path) -> None:
+    data = cog.read_bytes()
+    source = BytesSource(data, "memory://cog.tif")
+    run(TIFFParser().parse(source.url), CachingSource(source))
+    assert source.rounds == 1
+    assert source.bytes_read <= min(len(data), 1 << 20)
+    padded = BytesSource(data.ljust(32 << 20, b"\0"), "memory://cog.tif")
+    run(TIFFParser().parse(padded.url), CachingSource(padded))
+    assert padded.rounds <= 2
+    assert padded.bytes_read <= 2 << 20
 
 
 def test_levels_are_groups_of_their_own(cog: Path) -> None:

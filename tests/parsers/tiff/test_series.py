@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import struct
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,7 @@ import numpy as np
 import pytest
 
 from parsers.tiff.by_hand import image_tags, tiff_bytes
+from parsers.tiff.test_old_encodings import COLUMNS, ENCODED, ROWS, old_jpeg_by_tables
 from parsers.tiff.written import numbers, parse_file, values
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
 
@@ -18,6 +22,9 @@ rasterio = pytest.importorskip("rasterio")
 imagecodecs = pytest.importorskip("imagecodecs")
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+
+HERE = Path(__file__).parent
+DAMAGED = 150
 
 OME = '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" {0}>{1}'
 PIXELS = (
@@ -247,3 +254,40 @@ def test_floats_that_indica_labs_does_not_call_so(tmp_path: Path) -> None:
     (tmp_path / "a.tif").write_bytes(tiff_bytes(tags, [data.tobytes()]))
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "a.tif"), data)
     np.testing.assert_array_equal(values(tmp_path / "a.tif")["band_data"][0], data)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_damaged_copies_of_odd_files(tmp_path: Path) -> None:
+    content, _ = stack(5, 5)
+    (tmp_path / "stack.stk").write_bytes(content)
+    text = ome(
+        pixels(0, "XYZCT", '<TiffData IFD="0" PlaneCount="3"/>', z=3),
+        pixels(1, "XYZCT", '<TiffData IFD="3"/>'),
+    )
+    write_pages(tmp_path / "ome.tif", numbers((4, 20, 30), "uint16"), text)
+    volume = numbers((5, 33, 20), "uint16")
+    options = {"compression": "zlib", "metadata": None, "photometric": "minisblack"}
+    tifffile.imwrite(tmp_path / "volume.tif", volume, volumetric=True, **options)
+    for name in ("next", "LogLuv 2 16"):
+        strip, samples, bits, compression, more = ENCODED[name]()
+        tags = image_tags((ROWS, COLUMNS, samples), bits, compression, **more)
+        (tmp_path / f"{name[:4]}.tif").write_bytes(tiff_bytes(tags, [strip]))
+    (tmp_path / "old.tif").write_bytes(old_jpeg_by_tables((2, 2), [32, 16]))
+    paths = sorted(tmp_path.iterdir())
+    done = subprocess.run(
+        [sys.executable, "-X", "faulthandler", str(HERE / "parser_fuzz.py"), str(DAMAGED)],
+        input="\n".join(map(str, paths)),
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PYTHONPATH": str(HERE.parents[1])},
+    )
+    assert done.returncode == 0, done.stdout[-500:] + done.stderr[-1500:]
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [name for name, _, _ in lines] == [path.name for path in paths]
+    known = {"CorruptFileError", "UnsupportedFeatureError", "UnknownFormatError"}
+    for name, outcomes, peak in lines:
+        assert outcomes.keys() <= known | {"decoded", "not decoded"}, name
+        assert sum(outcomes.values()) == DAMAGED
+        assert peak < 64 << 20, name

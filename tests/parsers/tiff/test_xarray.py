@@ -13,6 +13,8 @@ import pytest
 import xarray as xr
 
 import virtualizarr
+from parsers.tiff.by_hand import image_tags, tiff_bytes
+from parsers.tiff.test_old_encodings import COLUMNS, ENCODED, ROWS
 from parsers.tiff.written import numbers, parse_file
 from virtualizarr.model import ManifestArray
 from virtualizarr.writers.kerchunk.zarr2 import documents_of
@@ -28,6 +30,8 @@ def write(path: Path, data: Any, **options: Any) -> None:
     with rasterio.open(path, "w", **profile, **place, dtype=data.dtype, **options) as dataset:
         dataset.write(data)
 
+
+pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 
 STORED: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -55,6 +59,30 @@ def test_combined_along_time_and_read_back_from_kerchunk(tmp_path: Path, name: s
         with rasterio.open(paths[0]) as dataset:
             np.testing.assert_allclose(found.x.values, dataset.xy([0] * 64, range(64))[0])
             np.testing.assert_allclose(found.y.values, dataset.xy(range(48), [0] * 48)[1])
+
+
+def test_time_from_file_names(tmp_path: Path) -> None:
+    days = [numbers((1, 20, 30), "int16") + np.int16(day) for day in range(3)]
+    for day, data in enumerate(days):
+        write(tmp_path / f"scene_2020010{day + 1}.tif", data, **STORED["tiles"])
+
+    def dated(dataset: xr.Dataset) -> xr.Dataset:
+        stem = Path(str(dataset.encoding["source"])).stem
+        date = np.datetime64(f"{stem[6:10]}-{stem[10:12]}-{stem[12:]}", "ns")
+        return dataset.expand_dims(time=[date])
+
+    combined = virtualizarr.open_virtual_mfdataset(
+        str(tmp_path / "scene_*.tif"), preprocess=dated, concat_dim="time", combine="nested"
+    )
+    combined.virtualize.to_kerchunk(tmp_path / "refs.json", format="json")
+    with xr.open_dataset(tmp_path / "refs.json", engine="virtualizarr") as found:
+        np.testing.assert_array_equal(found.band_data.values, np.stack(days))
+        assert found.time.values.astype("M8[D]").astype(str).tolist() == [
+            "2020-01-01",
+            "2020-01-02",
+            "2020-01-03",
+        ]
+        assert found.spatial_ref.attrs["crs_wkt"].startswith("PROJCRS")
 
 
 def test_a_tree_with_overviews(tmp_path: Path) -> None:
@@ -119,6 +147,23 @@ def test_a_fresh_process_needs_zarr_alone(tmp_path: Path, copied: Any, pipeline:
         env={"ZARR_CODEC_PIPELINE__PATH": setting},
     )
     np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), data)
+
+
+@pytest.mark.parametrize("copied", [as_zarr3, as_zarr2])
+@pytest.mark.parametrize("name", ["thunderscan", "LogL 3 32", "ycbcr"])
+def test_a_fresh_process_decodes_old_encodings(tmp_path: Path, copied: Any, name: str) -> None:
+    if name == "ycbcr":
+        strip = np.random.default_rng(0).integers(16, 235, ROWS * 38 * 3 // 2, "u1").tobytes()
+        samples, bits, compression, more = 3, 8, 1, {"t262": ("H", [6]), "t530": ("H", [2, 2])}
+    else:
+        strip, samples, bits, compression, more = ENCODED[name]()
+    tags = image_tags((ROWS, COLUMNS, samples), bits, compression, **more)
+    (tmp_path / "a.tif").write_bytes(tiff_bytes(tags, [strip]))
+    copied(parse_file(tmp_path / "a.tif").arrays["band_data"], tmp_path / "a.zarr")
+    command = [sys.executable, "-c", PROGRAM, str(tmp_path / "a.zarr"), str(tmp_path / "a.npy")]
+    subprocess.run(command, check=True)
+    with rasterio.open(tmp_path / "a.tif") as dataset:
+        np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), dataset.read())
 
 
 def test_a_wrong_suffix_does_not_matter(tmp_path: Path) -> None:
