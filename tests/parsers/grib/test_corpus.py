@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import zarr
 
+import grib_oracle
 from virtualizarr.errors import VirtualizeError
 from virtualizarr.parsers.grib import GRIBParser
 from virtualizarr.parsers.grib.product1 import product_1
@@ -23,7 +24,7 @@ from virtualizarr.source.local import LocalSource
 from virtualizarr.source.reading import run
 from virtualizarr.store import ManifestStore
 
-pytest.importorskip("eccodes")
+pytestmark = pytest.mark.skipif(not grib_oracle.AVAILABLE, reason="ecCodes is not here")
 
 CORPUS = Path(__file__).parents[4] / "shared" / "data" / "grib"
 WORKER = Path(__file__).with_name("eccodes_worker.py")

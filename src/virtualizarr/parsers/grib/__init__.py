@@ -1,8 +1,9 @@
 """GRIB editions 1 and 2 (WMO Manual on Codes, FM 92).
 
-Read: every grid whose values are points, in simple, complex, spatially differenced, IEEE, JPEG
-2000, PNG, CCSDS, run-length and logarithmic packing. Refused by name: spherical harmonics and
-bi-Fourier coefficients, matrices of values at a point, predefined grids and bitmaps.
+Read: every grid whose values are points, and coefficients of spherical harmonics, in simple,
+complex, spatially differenced, second-order, IEEE, JPEG 2000, PNG, CCSDS, run-length and
+logarithmic packing. Refused by name: bi-Fourier coefficients, matrices of values at a point,
+predefined grids and bitmaps.
 
 Values are in the order of the message, but for rows that alternate in direction, which are turned
 round. Names are those of ecCodes, the arrangement is that of cfgrib, as a tree by type of level and

@@ -16,6 +16,7 @@ from virtualizarr.parsers.grib.concepts import (
     tables,
     template_of,
 )
+from virtualizarr.parsers.grib.kinds import band_of, kind_of, scaled
 from virtualizarr.parsers.grib.layout import Field
 from virtualizarr.parsers.grib.product import Meaning, Product
 from virtualizarr.parsers.grib.times import duration, instant
@@ -42,38 +43,6 @@ STEP_TYPES = {
 }
 """Code table 4.10, as ecCodes names the kinds of steps."""
 
-DERIVED = {
-    0: "mean",
-    1: "weighted_mean",
-    2: "std",
-    3: "normalized_std",
-    4: "spread",
-    5: "large_anomaly_index",
-    6: "cluster_mean",
-    7: "interquartile_range",
-    8: "min",
-    9: "max",
-}
-"""Code table 4.7."""
-
-PROBABILITY = {
-    0: "below_{0}",
-    1: "above_{1}",
-    2: "between_{0}_{1}",
-    3: "above_{0}",
-    4: "below_{1}",
-    5: "equal_{0}",
-    6: "above_normal",
-    7: "near_normal",
-    8: "below_normal",
-}
-"""Code table 4.9; {0} is the lower limit, {1} the upper one."""
-
-BANDS = (
-    *(("constituent", "constituentType"), ("aerosol", "aerosolType"), ("mode", "modeNumber")),
-    *(("direction", "waveDirectionNumber"), ("frequency", "waveFrequencyNumber")),
-    *(("field", "randomFieldNumber"), ("tile", "tileIndex")),
-)
 CHEMICAL, CHEMICAL_SOURCE = (40, 41, 42, 43), (76, 77, 78, 79)
 AEROSOL, AEROSOL_OPTICAL = (44, 45, 46, 47, 50), (48, 49)
 DATASETS = {
@@ -222,8 +191,8 @@ def _meaning(
         bottom=bottom,
         number=value("perturbationNumber"),
         total_number=value("numberOfForecastsInEnsemble"),
-        kind=_kind(value),
-        band=_band(value),
+        kind=kind_of(value),
+        band=band_of(value),
         step_type=step_type,
         process=value("typeOfGeneratingProcess"),
         centre=abbreviation,
@@ -282,8 +251,8 @@ def _step_type(value: Lookup, old: bool) -> str:
 def _levels(value: Lookup) -> tuple[float, float, bool]:
     """Return the level (the top of a layer), its bottom, and whether pressures are in Pa."""
     first, second = value("typeOfFirstFixedSurface"), value("typeOfSecondFixedSurface")
-    top = _scaled(value, "FirstFixedSurface")
-    bottom = _scaled(value, "SecondFixedSurface") if second != NO_SURFACE else top
+    top = scaled(value, "FirstFixedSurface")
+    bottom = scaled(value, "SecondFixedSurface") if second != NO_SURFACE else top
     pascals = first == PRESSURE and 0 < top < SINGLE_PASCALS
     top, bottom = _in_units(first, top, pascals), _in_units(second, bottom, pascals)
     if second == NO_SURFACE:
@@ -297,43 +266,6 @@ def _in_units(kind: int, level: float, pascals: bool) -> float:
     if kind == PRESSURE and not pascals:
         return level / 100
     return level * 1e9 if kind == POTENTIAL_VORTICITY else level
-
-
-def _scaled(value: Lookup, which: str) -> float:
-    number, factor = value(f"scaledValueOf{which}"), value(f"scaleFactorOf{which}")
-    if number is None:
-        return 0.0
-    return number / 10**factor if factor else float(number)
-
-
-def _kind(value: Lookup) -> str:
-    derived, probability = value("derivedForecast"), value("probabilityType")
-    if derived is not None:
-        return DERIVED.get(derived, f"derived_{derived}")
-    if probability is not None:
-        limits = [f"{_scaled(value, f'{which}Limit'):g}" for which in ("Lower", "Upper")]
-        return "prob_" + PROBABILITY.get(probability, f"{probability}_{{0}}_{{1}}").format(*limits)
-    percentile = value("percentileValue")
-    if percentile is not None:
-        return f"p{percentile}"
-    quantile = value("quantileValue")
-    return f"q{quantile}of{value('totalNumberOfQuantiles')}" if quantile is not None else ""
-
-
-def _band(value: Lookup) -> str:
-    """Return what tells wavelengths, sizes, instruments and wave partitions apart."""
-    parts: list[str] = []
-    for word, key in (("wavelength", "FirstWavelength"), ("size", "FirstSize")):
-        if value(f"scaledValueOf{key}") is not None:
-            parts.append(f"{word}_{_scaled(value, key):g}")
-    if value("instrumentType") is not None:
-        platform = [value(key) for key in ("satelliteSeries", "satelliteNumber", "instrumentType")]
-        wave = f"{_scaled(value, 'CentralWaveNumber'):g}"
-        parts.append(f"instrument_{'_'.join(map(str, platform))}_{wave}")
-    for word, key in BANDS:
-        if value(key) is not None:
-            parts.append(f"{word}_{value(key)}")
-    return "_".join(parts)
 
 
 def _step(section: bytes, template: Template, time: int) -> tuple[int, int]:
