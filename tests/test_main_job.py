@@ -156,7 +156,7 @@ def virtual_of(url: str, **options: Any) -> dict[str, Any]:
     """What a virtual dataset says, but for where its file lies."""
     ds = virtualizarr.open_virtual_dataset(url, **options).vz.rename_paths("file:///here")
     return {
-        "references": ds.vz.to_kerchunk(format="dict"),
+        "references": ds.vz.to_kerchunk(format="dict")["refs"],
         "sizes": dict(ds.sizes),
         "coords": sorted(map(str, ds.coords)),
     }

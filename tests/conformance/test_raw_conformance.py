@@ -13,7 +13,6 @@ pytest.importorskip("rasterio")
 
 import gdal_files
 from raw_headers import counting
-
 from virtualizarr.errors import CorruptFileError, VirtualizeError
 from virtualizarr.model import ManifestGroup
 from virtualizarr.parsers import (

@@ -6,9 +6,9 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from raw_headers import counting, write
 
 import virtualizarr
+from raw_headers import counting, write
 from virtualizarr import plugins
 from virtualizarr.errors import UnknownFormatError
 from virtualizarr.parsers import EHdrParser, ENVIParser

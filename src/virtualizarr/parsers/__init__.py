@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from virtualizarr.parsers.zarr import ZarrParser
 
 __all__ = [
+    "DMRPPParser",
     "EHdrParser",
     "ENVIParser",
-    "DMRPPParser",
     "FITSParser",
     "GRIBParser",
     "HDF4Parser",

@@ -10,9 +10,8 @@ import pytest
 pytest.importorskip("rasterio")
 
 import gdal_files
-from raw_headers import counting, opened, write
-
 import virtualizarr
+from raw_headers import counting, opened, write
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
 
 SIZE = "NROWS 3\nNCOLS 10\n"

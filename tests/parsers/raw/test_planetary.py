@@ -11,9 +11,8 @@ import pytest
 pytest.importorskip("rasterio")
 
 import gdal_files
-from raw_headers import counting, opened, write
-
 import virtualizarr
+from raw_headers import counting, opened, write
 from virtualizarr.errors import (
     CorruptFileError,
     SourceNotFoundError,

@@ -16,11 +16,11 @@ pytest.importorskip("rasterio")
 pytest.importorskip("nibabel")
 pytest.importorskip("imagecodecs")
 
-import gdal_files
 import nibabel
-from raw_headers import counting
 
+import gdal_files
 import virtualizarr
+from raw_headers import counting
 
 SHAPE = (2, 6, 5)
 READER = """
