@@ -126,7 +126,9 @@ def test_jpeg2000_needs_its_main_header() -> None:
         with pytest.raises(CorruptFileError):
             Jpeg2000Tile(header, (1, 8, 8), "uint8")
     sizes = b"".join(n.to_bytes(4) for n in (8, 8, 0, 0, 8, 8, 0, 0))
-    raw = b"\xff\x4f\xff\x51\0\x29\0\0" + sizes
+    raw = b"\xff\x4f\xff\x51\0\x29\0\0" + sizes + b"\0\1\7\1\1"
+    with pytest.raises(CorruptFileError, match="1 components"):
+        Jpeg2000Tile(base64.b64encode(raw).decode(), (3, 8, 8), "uint8")
     codec = Jpeg2000Tile(base64.b64encode(raw).decode(), (1, 8, 8), "uint8")
     for data in (b"", b"\xff\x90", bytes(40), b"\xff\x90\0\x0a\0\x05\0\0\0\x0e\0\1\xff\x93"):
         with pytest.raises(VirtualizeError):

@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import virtualizarr
 from raw_headers import counting, write
+from servers.ranges import RangeServer
 from virtualizarr import plugins
 from virtualizarr.errors import UnknownFormatError
 from virtualizarr.parsers import EHdrParser, ENVIParser
 from virtualizarr.parsers.base import SidecarParser
 from virtualizarr.source.memory import BytesSource
 from virtualizarr.source.reading import run
+from virtualizarr.testing import read_values
 
 ESRI = "NROWS 2\nNCOLS 5\nNBITS 8\n"
 ENVI = "ENVI\nsamples = 5\nlines = 2\nbands = 1\ndata type = 1\ninterleave = bsq\n"
@@ -43,6 +46,18 @@ def test_headers_are_asked_for_in_one_round_and_only_then(tmp_path: Path) -> Non
     page = b"<!DOCTYPE html><html>a listing</html>"
     assert run(plugins.detecting_beside(page, url), source, opener) is None
     assert not asked
+
+
+def test_headers_and_data_on_a_web_server(range_server: RangeServer) -> None:
+    raw = counting(10).tobytes()
+    range_server.files |= {"d/a.img": raw, "d/a.hdr": ENVI.encode()}
+    data = f"{range_server.url}/d/a.img"
+    groups = [virtualizarr.parse(data), virtualizarr.parse(f"{range_server.url}/d/a.hdr")]
+    for group in groups:
+        (location,) = group.arrays["band_data"].manifest.locations
+        assert (location.url, location.size) == (data, 10)
+        values = read_values(group)["band_data"]
+        np.testing.assert_array_equal(values.ravel(), counting(10))
 
 
 def test_data_that_look_like_text_or_zeros_are_found_too(tmp_path: Path) -> None:
