@@ -16,6 +16,12 @@ MOST = 200_000
 """Of larger fields, about so many values are compared, evenly spread."""
 
 
+def alternates(handle: Any) -> bool:
+    """Say whether rows alternate in direction; grids without rows have no such key."""
+    key = "alternativeRowScanning"
+    return bool(eccodes.codes_is_defined(handle, key) and eccodes.codes_get(handle, key))
+
+
 def main(source: str, target: str) -> None:
     fields: list[tuple[dict[str, Any], Any]] = []
     eccodes.codes_grib_multi_support_on()
@@ -37,7 +43,7 @@ def main(source: str, target: str) -> None:
                 eccodes.codes_set(handle, "missingValue", MISSING)
                 values: Any = eccodes.codes_get_values(handle)
                 values = np.where(values == MISSING, np.nan, values)
-                if eccodes.codes_get(handle, "alternativeRowScanning"):
+                if alternates(handle):
                     rows = values.reshape(-1, eccodes.codes_get(handle, "Nx"))
                     rows[1::2] = rows[1::2, ::-1].copy()
                 step = max(1, values.size // MOST)

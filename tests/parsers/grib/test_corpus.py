@@ -15,7 +15,7 @@ import pytest
 import zarr
 
 import grib_oracle
-from virtualizarr.errors import VirtualizeError
+from virtualizarr.errors import UnsupportedFeatureError, VirtualizeError
 from virtualizarr.parsers.grib import GRIBParser
 from virtualizarr.parsers.grib.product1 import product_1
 from virtualizarr.parsers.grib.product2 import product_2
@@ -79,7 +79,12 @@ def check(path: Path, folder: Path, table: Counter[str]) -> None:
             known, values = expected[number]
             if isinstance(values, str):
                 continue
-            found = node[(*cell[: len(cell) - grid_axes], ...)].ravel()
+            try:
+                found = node[(*cell[: len(cell) - grid_axes], ...)].ravel()
+            except UnsupportedFeatureError as error:
+                print(f"{path.name}: {name} {cell}: {error.reason}")
+                table["refused"] += 1
+                continue
             good = agrees(found, *values) and names_agree(array.metadata.attributes, known)
             table["right" if good else "wrong"] += 1
             if not good:
