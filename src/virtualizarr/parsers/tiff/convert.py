@@ -43,6 +43,9 @@ def codecs_of(image: Image, storage: Storage) -> tuple[CodecJson, ...]:
     return (serializer_of(image.dtype.newbyteorder("<")), ours)
 
 
+_data_type = lru_cache(maxsize=64)(data_type_of)
+
+
 def array_of(
     image: Image, storage: Storage, dims: Sequence[str], attributes: Mapping[str, Any]
 ) -> ManifestArray:
@@ -51,7 +54,7 @@ def array_of(
     nodata = nodata_of(image)
     metadata = ArrayMetadata(
         shape=(image.samples, image.length, image.width),
-        data_type=data_type_of(image.dtype),
+        data_type=_data_type(image.dtype),
         chunk_grid=RegularGrid((bands, storage.rows, storage.columns)),
         codecs=codecs_of(image, storage),
         fill_value=encode_fill(nodata, image.dtype),
@@ -161,8 +164,16 @@ def coordinates_of(image: Image, reference: Georeference | None, suffix: str) ->
         attributes["gcps"] = reference.gcps
     if reference.keys:
         attributes["GeoKeys"] = dict(reference.keys)
-    arrays["spatial_ref"] = inline_array(np.zeros((), np.int64), (), attributes)
+    scalar = _scalar()
+    metadata = scalar.metadata.replace(attributes=attributes)
+    arrays["spatial_ref"] = ManifestArray(metadata, scalar.manifest)
     return arrays
+
+
+@lru_cache(maxsize=1)
+def _scalar() -> ManifestArray:
+    """Return the array that has nothing to say but its attributes."""
+    return inline_array(np.zeros((), np.int64), (), {})
 
 
 def _centres(name: str, count: int, size: float, start: float) -> ManifestArray:
