@@ -20,7 +20,7 @@ from virtualizarr.source.reading import run
 from virtualizarr.testing import parse_file, read_values, same_values
 
 FILES = shared_files("hdf4")
-REFUSED = {"test.cdf"}  # a variable without a number type
+REFUSED = {"test.cdf"}  # numbers kept in tables, as HDF 3.2 kept those of netCDF
 NOT_READ = 5  # images: one compressed by IMCOMP, four interlaced by lines or components
 RIGHT_AT_LEAST = {"SDS": 166, "image": 27, "table": 59}
 MAX_ROUNDS = 4
@@ -108,3 +108,14 @@ def test_opens_in_xarray(path: Path) -> None:
         return
     tree: Any = virtualizarr.open_virtual_datatree(str(path), loadable_variables=[])
     assert tree.to_dataset() is not None
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.name in REFUSED])
+def test_the_rest_of_a_refused_file_opens(path: Path) -> None:
+    dropped = ["Long", "Float", "Byte", "Short", "Double"]
+    with pytest.raises(VirtualizeError, match="node 'Byte'"):
+        parse_file(HDF4Parser(), path)
+    group = parse_file(HDF4Parser(drop_variables=dropped), path)
+    assert group.attributes["TITLE"] == "test.cdf"
+    assert not group.arrays
+    assert len(group.groups) == 5

@@ -77,8 +77,9 @@ class HDF4Parser(CallableParser):
         yield from read_metadata(file, METADATA_TAGS)
         members = yield from read_members(file)
         root = root_of(members)
+        dropped = {*_names(self.drop_variables), *_names(self.skip_variables)}
         readings: list[Reading[Any]] = [
-            read_variables(file, members, root) if root is not None else read_datasets(file),
+            read_datasets(file) if root is None else read_variables(file, members, root, dropped),
             read_images(file, members),
             read_attributes(file, members),
         ]
@@ -87,7 +88,6 @@ class HDF4Parser(CallableParser):
         location = Location(url, facts.size, facts.etag, facts.last_modified)
         cf = says_cf(scientific.attributes)
         conversion = Conversion(file, location, members, self.chunk_bytes, cf)
-        dropped = {*_names(self.drop_variables), *_names(self.skip_variables)}
         described = Described(scientific, images, attributes)
         return self._chosen((yield from read_tree(conversion, described, dropped, self.layout)))
 

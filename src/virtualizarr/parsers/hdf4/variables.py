@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from virtualizarr.errors import CorruptFileError, VirtualizeError
+from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError, VirtualizeError
 from virtualizarr.parsers.hdf4.decode import (
     Fields,
     decode_attribute,
@@ -19,6 +19,7 @@ from virtualizarr.parsers.hdf4.decode import (
 from virtualizarr.parsers.hdf4.layout import (
     ATTRIBUTE_CLASS,
     CDF_CLASS,
+    DATA_CLASS,
     DFTAG_NDG,
     DFTAG_NT,
     DFTAG_SD,
@@ -73,8 +74,13 @@ def read_members(file: OpenFile) -> Reading[Members]:
     return Members(vgroups, vdatas)
 
 
-def read_variables(file: OpenFile, members: Members, root: Vgroup) -> Reading[Scientific]:
-    """Return the variables in the Vgroup `root`; a round for attributes that are not held."""
+def read_variables(
+    file: OpenFile, members: Members, root: Vgroup, dropped: Collection[str] = ()
+) -> Reading[Scientific]:
+    """Return the variables in the Vgroup `root`; a round for attributes that are not held.
+
+    One that cannot be described is left out if its name is in `dropped`.
+    """
     groups = [
         members.vgroups[ref]
         for tag, ref in root.members
@@ -99,6 +105,8 @@ def read_variables(file: OpenFile, members: Members, root: Vgroup) -> Reading[Sc
         try:
             found = yield from _variable(file, members, group, attributes(group))
         except VirtualizeError as error:
+            if group.name in dropped:
+                continue
             raise error.located(node=group.name) from error.__cause__
         variables.append(found)
     return Scientific(tuple(variables), attributes(root))
@@ -124,6 +132,14 @@ def _variable(
     file: OpenFile, members: Members, group: Vgroup, attributes: Mapping[str, Any]
 ) -> Reading[Variable]:
     own = dict(group.members)
+    if any(
+        tag == DFTAG_VH and ref in members.vdatas and members.vdatas[ref].vclass == DATA_CLASS
+        for tag, ref in group.members
+    ):
+        raise UnsupportedFeatureError(
+            "numbers that are kept in a table, as HDF 3.2 kept those of netCDF; drop_variables "
+            "leaves the variable out, and the table is read"
+        )
     for tag in (DFTAG_NDG, DFTAG_SDG):
         if tag in own and file.descriptors.find((tag, own[tag])) >= 0:
             (content,) = yield from fetch(file, [(tag, own[tag])])
