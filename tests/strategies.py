@@ -16,6 +16,7 @@ from virtualizarr.model import (
     Location,
     ManifestArray,
     ManifestGroup,
+    RectilinearGrid,
 )
 from virtualizarr.model.json import to_json
 
@@ -123,6 +124,25 @@ def arrays(draw: st.DrawFn, codecs: list[list[dict[str, Any]]] = CODECS) -> Mani
         metadata = metadata.replace(codecs=(transpose, *metadata.codecs))
     missing = masked or fill is None
     return ManifestArray(metadata, draw(manifests(metadata.grid_shape, missing)))
+
+
+@st.composite
+def rectilinear_arrays(draw: st.DrawFn) -> ManifestArray:
+    """An array of up to three axes with uneven chunks; the last one may reach past the end."""
+    edges = tuple(
+        tuple(draw(st.lists(st.integers(1, 5), max_size=4))) for _ in range(draw(st.integers(1, 3)))
+    )
+    shape = tuple(
+        sum(lengths) - draw(st.integers(0, lengths[-1] - 1)) if lengths else 0 for lengths in edges
+    )
+    metadata = ArrayMetadata.create(
+        shape=shape,
+        dtype=np.dtype(draw(st.sampled_from(DTYPES))),
+        chunk_shape=(1,) * len(shape),
+        codecs=draw(st.sampled_from(CODECS)),
+        attributes=draw(attributes),
+    ).replace(chunk_grid=RectilinearGrid(edges))
+    return ManifestArray(metadata, draw(manifests(metadata.grid_shape)))
 
 
 @st.composite

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import struct
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,16 @@ def test_an_array_that_zarr_cannot_open_costs_only_itself(
     np.testing.assert_array_equal(root["good"][...], np.arange(4))
     with pytest.raises((CorruptFileError, UnsupportedFeatureError), match="bad"):
         root["bad"][...]
+
+
+def test_each_of_several_such_arrays_is_named(tmp_path: Path) -> None:
+    place = store_with(tmp_path, codecs=[{"name": "nobody.knows.this"}])
+    (place / "bad").rename(place / "bad1")
+    shutil.copytree(place / "bad1", place / "bad2")
+    root = zarr.open_group(virtualizarr.open_store(place), mode="r")
+    for name in ("bad1", "bad2"):
+        with pytest.raises(UnsupportedFeatureError, match=rf"{name}.*nobody\.knows"):
+            root[name]
 
 
 def test_a_shuffled_chunk_of_odd_length(tmp_path: Path) -> None:

@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 
 from materialize import values_of
 from model.building import Archive
+from strategies import arrays, rectilinear_arrays, string_arrays
 from virtualizarr.errors import CombineError, UnsupportedFeatureError
-from virtualizarr.model import ManifestArray, RectilinearGrid
+from virtualizarr.model import ArrayMetadata, ManifestArray, RectilinearGrid
+from virtualizarr.model.zarr_bridge import to_zarr_metadata
 
 type Pair = tuple[ManifestArray, np.ndarray[Any, Any]]
 
@@ -160,3 +162,22 @@ def test_uneven_pieces_joined_parted_and_joined_again(lengths: tuple[int, ...]) 
     np.testing.assert_array_equal(values_of(again, archive.read), np.concatenate(values))
     turned = np.transpose(again)
     np.testing.assert_array_equal(values_of(turned, archive.read), np.concatenate(values).T)
+
+
+@settings(deadline=None, max_examples=60)
+@given(arrays() | rectilinear_arrays() | string_arrays())
+def test_documents_say_what_the_metadata_say(array: ManifestArray) -> None:
+    """An array's document is read back by us, and opened by zarr."""
+    document = array.metadata.to_json()
+    assert ArrayMetadata.from_json(document).to_json() == document
+    assert ArrayMetadata.from_json(document).grid_shape == array.metadata.grid_shape
+    opened = to_zarr_metadata(array.metadata)
+    assert opened.shape == array.shape
+
+
+def test_one_length_for_an_axis_means_whole_chunks() -> None:
+    """In a rectilinear grid as in a regular one, the last chunk is stored whole."""
+    grid = {"kind": "inline", "chunk_shapes": [2, [[1, 3]]]}
+    made = ArrayMetadata.create(shape=(3, 3), dtype=np.dtype("i4"), chunk_shape=(1, 1)).to_json()
+    made["chunk_grid"] = {"name": "rectilinear", "configuration": grid}
+    assert ArrayMetadata.from_json(made).chunk_grid == RectilinearGrid(((2, 2), (1, 1, 1)))

@@ -65,21 +65,23 @@ def check_openable(metadata: ArrayMetadata) -> None:
     contradictory. What was found of metadata is remembered.
     """
     plain = metadata.replace(attributes={})
-    reason = _why_not_openable(json.dumps(plain.to_json(), sort_keys=True))
-    if reason is not None:
-        raise reason
+    found = _why_not_openable(json.dumps(plain.to_json(), sort_keys=True))
+    if found is not None:
+        kind, reason = found
+        raise kind(reason)
 
 
 @lru_cache(maxsize=1024)
-def _why_not_openable(document: str) -> VirtualizeError | None:
+def _why_not_openable(document: str) -> tuple[type[VirtualizeError], str] | None:
+    """Return the kind of error and its reason; errors themselves learn where they happened."""
     try:
         to_zarr_metadata(ArrayMetadata.from_json(json.loads(document)))
     except VirtualizeError as error:
-        return error
+        return type(error), error.reason
     except UnknownCodecError as error:
-        return UnsupportedFeatureError(f"a codec is not installed: {error}")
+        return UnsupportedFeatureError, f"a codec is not installed: {error}"
     except METADATA_ERRORS as error:
-        return CorruptFileError(f"zarr cannot open the array: {error}")
+        return CorruptFileError, f"zarr cannot open the array: {error}"
     return None
 
 
