@@ -87,7 +87,14 @@ CASES: dict[str, tuple[str, str, Callable[[Path, int], Any]]] = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+OFTEN = ("envi bip", "jpeg2000", "nifti gzip", "vicar basic")
+"""One case for each codec; the others run with `-m long`, each in a process of its own."""
+
+
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=() if case in OFTEN else pytest.mark.long) for case in CASES],
+)
 def test_combined_along_time(tmp_path: Path, case: str) -> None:
     ending, name, make = CASES[case]
     paths = [tmp_path / f"day{i}{ending}" for i in range(3)]
