@@ -15,7 +15,7 @@ def virtualizarr(*words: object) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-W", "error", "-m", "virtualizarr", *map(str, words)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=110,
         check=False,
     )
 
