@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from icechunk_stores import inline
@@ -68,6 +68,7 @@ def _applied(existing: ManifestGroup, plan: AppendPlan) -> ManifestGroup:
 
 @pytest.mark.parametrize("coordinate", [True, False])
 @pytest.mark.parametrize("compress", [True, False])
+@settings(deadline=None)
 @given(sizes=st.lists(st.integers(1, 4), min_size=2, max_size=5), chunk=st.integers(1, 3))
 def test_appending_is_concatenating_and_twice_is_once(
     coordinate: bool, compress: bool, sizes: list[int], chunk: int
@@ -217,6 +218,7 @@ def test_regions() -> None:
         plan_region(store, new, {"y": slice(0, 1)})
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(allow_nan=False), min_size=1, max_size=5), st.sampled_from("<>"))
 def test_plain_values(numbers: list[float], order: str) -> None:
     values = np.array(numbers, f"{order}f8")
