@@ -273,8 +273,9 @@ def npy(folder: Path) -> None:
 
 
 def jpeg2000(folder: Path) -> None:
-    siz = struct.pack(">HHIIIIIIII", 0, MOST, MOST, 0, 0, 1, 1, 0, 0, 1)[:-2] + bytes([0, 1, 7])
-    code = b"\xff\x4f\xff\x51" + struct.pack(">H", len(siz) + 2) + siz + bytes(3) + b"\xff\x93"
+    """Write the header of an image of 2^31 x 2^31 tiles of one sample."""
+    siz = struct.pack(">H8IH", 0, MOST, MOST, 0, 0, 1, 1, 0, 0, 1) + bytes([7, 1, 1])
+    code = b"\xff\x4f\xff\x51" + struct.pack(">H", len(siz) + 2) + siz + b"\xff\x93"
     (folder / "a.j2k").write_bytes(code + bytes(100))
 
 

@@ -56,6 +56,8 @@ def normalize_url(url: str | os.PathLike[str]) -> str:
         return file_url(os.fspath(url))
     if not url:
         raise SourceError("the URL is empty")
+    if not _is_text(url):
+        raise SourceError("the URL holds lone surrogates, which are no text", url=redact(url))
     if "::" in url.partition("://")[0] and "://" in url:
         raise UnsupportedFeatureError("chained URLs are not supported", url=redact(url))
     if (match := _URL.fullmatch(url)) is None:
@@ -70,6 +72,16 @@ def normalize_url(url: str | os.PathLike[str]) -> str:
     if scheme in WEB_SCHEMES:
         return _web(scheme, authority, rest)
     return f"{scheme}://{authority}{quote_from_bytes(unquote_to_bytes(rest), _PATH_SAFE)}"
+
+
+def _is_text(url: str) -> bool:
+    """Say whether a URL can be encoded; the name of a local file may be any bytes."""
+    local = "://" not in url or url.startswith("file:")
+    try:
+        url.encode("utf-8", "surrogateescape" if local else "strict")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def file_url(path: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 import orjson
@@ -65,5 +66,8 @@ def consolidated_document(
 
 
 def dumps(document: Mapping[str, Json]) -> bytes:
-    """Return a document as JSON text."""
-    return orjson.dumps(document)
+    """Return a document as JSON text, integers of any size and lone surrogates included."""
+    try:
+        return orjson.dumps(document)
+    except orjson.JSONEncodeError:
+        return json.dumps(document, allow_nan=False).encode()
