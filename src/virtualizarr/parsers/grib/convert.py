@@ -174,6 +174,16 @@ class _Layout:
     ) -> ChunkManifest:
         items, location = cube.items, self.rules.location
         count = prod(grid_shape)
+        if count == 1:
+            field = items[0].field
+            kind = np.uint32 if field.length < NARROW else np.uint64
+            size: Column = np.full(grid_shape, field.length, kind)
+            return ChunkManifest.from_columns(
+                (location,),
+                _first_location(grid_shape),
+                np.array(field.offset, np.uint64).reshape(grid_shape),
+                size,
+            )
         cells = self._cells(cube, sizes)
         offsets = [item.field.offset for item in items]
         lengths = [item.field.length for item in items]

@@ -40,6 +40,7 @@ def build(inventory: Inventory, location: Location, options: Options) -> Manifes
     items: list[tuple[Item, int]] = []
     same: dict[Hashable, int] = {}
     alike: dict[int, int] = {}
+    checked: set[Hashable] = set()
     for field in inventory.fields:
         try:
             item = Item(field, product_1(field) if field.edition == 1 else product_2(field))
@@ -49,7 +50,10 @@ def build(inventory: Inventory, location: Location, options: Options) -> Manifes
                 geometry = geometry_of(inventory.grids[field.grid])
                 geometries[field.grid] = geometry
                 alike[field.grid] = same.setdefault(geometry.points, field.grid)
-            check_packing(field, geometries[field.grid].grid)
+            packing = field.edition, field.packing, field.grid, field.values
+            if packing not in checked:
+                check_packing(field, geometries[field.grid].grid)
+                checked.add(packing)
         except VirtualizeError as error:
             if options.skipped is None:
                 raise error.located(at=field.message) from error.__cause__
