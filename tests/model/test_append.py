@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from icechunk_stores import inline
@@ -68,6 +68,7 @@ def _applied(existing: ManifestGroup, plan: AppendPlan) -> ManifestGroup:
 
 @pytest.mark.parametrize("coordinate", [True, False])
 @pytest.mark.parametrize("compress", [True, False])
+@settings(deadline=None)
 @given(sizes=st.lists(st.integers(1, 4), min_size=2, max_size=5), chunk=st.integers(1, 3))
 def test_appending_is_concatenating_and_twice_is_once(
     coordinate: bool, compress: bool, sizes: list[int], chunk: int
@@ -204,7 +205,7 @@ def test_regions() -> None:
     region = region_of(store, new, {"t": "auto"})
     assert region == {"t": slice(2, 4)}
     plan = plan_region(store, new, region)
-    assert {each.path: each.start for each in plan.placements} == {"data": (2, 0), "t": (1,)}
+    assert {each.path: each.start for each in plan.placements} == {"data": (2, 0)}  # "t" is there
     with pytest.raises(CombineError, match="whole chunks"):
         plan_region(store, new, {"t": slice(1, 3)})
     with pytest.raises(CombineError, match="3 elements"):
