@@ -205,7 +205,7 @@ def test_regions() -> None:
     region = region_of(store, new, {"t": "auto"})
     assert region == {"t": slice(2, 4)}
     plan = plan_region(store, new, region)
-    assert {each.path: each.start for each in plan.placements} == {"data": (2, 0)}  # t is there
+    assert {each.path: each.start for each in plan.placements} == {"data": (2, 0)}  # "t" is there
     with pytest.raises(CombineError, match="whole chunks"):
         plan_region(store, new, {"t": slice(1, 3)})
     with pytest.raises(CombineError, match="3 elements"):
