@@ -168,7 +168,7 @@ class ArrayMetadata:
                 attributes=document.get("attributes") or {},
                 dimension_names=tuple(names) if names is not None else None,
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, OverflowError, TypeError, ValueError) as error:
             if isinstance(error, CorruptFileError | UnsupportedFeatureError):
                 raise
             raise CorruptFileError(f"array metadata is malformed: {error!r}") from error

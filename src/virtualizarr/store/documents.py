@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 import orjson
@@ -66,4 +67,7 @@ def consolidated_document(
 
 def dumps(document: Mapping[str, Json]) -> bytes:
     """Return a document as JSON text."""
-    return orjson.dumps(document)
+    try:
+        return orjson.dumps(document)
+    except orjson.JSONEncodeError:  # integers of more than 64 bits
+        return json.dumps(document).encode()
