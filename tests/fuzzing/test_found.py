@@ -68,6 +68,8 @@ def store_with(folder: Path, **changes: Any) -> Path:
         {"fill_value": [0]},
         {"shape": [1.8446744073709552e19]},
         {"shape": [-1]},
+        {"shape": [2**63]},
+        {"chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [2**64]}}},
         {"data_type": "int1000"},
         {"data_type": {"name": "numpy.datetime64", "configuration": {"unit": "parsec"}}},
         {"shape": [float("inf")]},
