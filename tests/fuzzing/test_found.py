@@ -14,6 +14,7 @@ import zarr
 
 import virtualizarr
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError, VirtualizeError
+from virtualizarr.model import ManifestGroup
 
 
 def sections(message: bytes) -> dict[int, int]:
@@ -67,8 +68,12 @@ def store_with(folder: Path, **changes: Any) -> Path:
         {"fill_value": [0]},
         {"shape": [1.8446744073709552e19]},
         {"shape": [-1]},
+        {"shape": [2**63]},
+        {"chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [2**64]}}},
         {"data_type": "int1000"},
         {"data_type": {"name": "numpy.datetime64", "configuration": {"unit": "parsec"}}},
+        {"shape": [float("inf")]},
+        {"chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [float("inf")]}}},
         {"dimension_names": [3]},
         {"dimension_names": ["x", "y"]},
     ],
@@ -97,6 +102,24 @@ def test_each_of_several_such_arrays_is_named(tmp_path: Path) -> None:
     for name in ("bad1", "bad2"):
         with pytest.raises(UnsupportedFeatureError, match=rf"{name}.*nobody\.knows"):
             root[name]
+
+
+def test_settings_that_a_codec_does_not_take(tmp_path: Path) -> None:
+    for settings in ({"level": 3}, {"elementsize": [4]}):
+        codec = {"name": "numcodecs.shuffle", "configuration": settings}
+        endian = {"name": "bytes", "configuration": {"endian": "little"}}
+        place = store_with(tmp_path, codecs=[endian, codec])
+        root = zarr.open_group(virtualizarr.open_store(place), mode="r")
+        np.testing.assert_array_equal(root["good"][...], np.arange(4))
+        with pytest.raises((CorruptFileError, UnsupportedFeatureError)):
+            root["bad"][...]
+        shutil.rmtree(place)
+
+
+def test_attributes_that_are_large_integers() -> None:
+    group = ManifestGroup(attributes={"large": 10**30})
+    root = zarr.open_group(virtualizarr.open_store(group), mode="r")
+    assert root.attrs["large"] == 10**30
 
 
 def test_a_shuffled_chunk_of_odd_length(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ The witness is zarr, reading the store that it wrote.
 
 from __future__ import annotations
 
+import re
 import tempfile
 import warnings
 from pathlib import Path
@@ -41,7 +42,8 @@ def test_values_and_attributes_are_those_that_zarr_reads(tmp_path: Path, data: A
         except UnsupportedFeatureError:
             return
         except CorruptFileError as error:
-            assert "surrogate" in str(error)  # noqa: PT017 -- not expressible in UTF-8
+            # Text that UTF-8 cannot hold, and chunks behind the one that reaches past the end.
+            assert re.search("surrogate|do not fit an axis", str(error))  # noqa: PT017
             return
         found = zarr.open_group(store, mode="r")[array.path]
         attributes = found.attrs.asdict()

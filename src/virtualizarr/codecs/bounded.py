@@ -41,6 +41,10 @@ LZMA_MEMORY = 80 << 20  # what the largest preset of xz needs, whose dictionary 
 GZIP_WINDOW = 31  # zlib's code for a gzip header and the largest window
 BLOSC_HEADER = struct.Struct("<4xIII")  # nbytes, blocksize, cbytes
 LZ4_HEADER = struct.Struct("<I")
+DECODING_ERRORS = (
+    *(zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError),
+    *(TypeError, ValueError),  # also for settings that numcodecs does not take
+)
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 
 
@@ -108,7 +112,7 @@ class Bounded(ForeignCodec):
             return DECODERS[self.codec](self, data, limit)
         except VirtualizeError:
             raise
-        except (zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, ValueError) as error:
+        except DECODING_ERRORS as error:
             raise self.corrupt(f"{self.codec} cannot decode the chunk: {error}") from error
 
     def encode(self, data: Octets) -> Octets:

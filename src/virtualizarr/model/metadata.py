@@ -24,6 +24,9 @@ from virtualizarr.model.json import Json, to_json
 MAX_EDGES = 10_000_000
 """The most chunks along an axis of a rectilinear grid, whose lengths are all held in memory."""
 
+MAX_LENGTH = 2**63 - 1
+"""The longest axis, or chunk along it, in elements: what numpy's indices can hold."""
+
 type CodecJson = Mapping[str, Json]
 
 
@@ -158,6 +161,8 @@ class ArrayMetadata:
                 )
             names = document.get("dimension_names")
             shape = tuple(int(n) for n in document["shape"])
+            if any(not 0 <= n <= MAX_LENGTH for n in shape):
+                raise CorruptFileError(f"an array of shape {shape}")
             grid = _grid_from_json(document["chunk_grid"], shape)
             return cls(
                 shape=shape,
@@ -223,7 +228,7 @@ def _grid_from_json(grid: Mapping[str, Any], shape: tuple[int, ...]) -> ChunkGri
     name, configuration = grid["name"], grid["configuration"]
     if name == "regular":
         chunk_shape = tuple(int(n) for n in configuration["chunk_shape"])
-        if len(chunk_shape) != len(shape) or any(n < 1 for n in chunk_shape):
+        if len(chunk_shape) != len(shape) or any(not 1 <= n <= MAX_LENGTH for n in chunk_shape):
             raise CorruptFileError(f"chunk shape {chunk_shape} does not fit array shape {shape}")
         return RegularGrid(chunk_shape)
     if name == "rectilinear":
