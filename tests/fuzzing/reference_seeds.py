@@ -178,3 +178,11 @@ def zarr_zips(folder: Path) -> None:
                     if path.is_file():
                         archive.write(path, path.relative_to(place))
             shutil.rmtree(place)
+
+
+def safe_products(folder: Path) -> None:
+    """Write products of Sentinel-1 and Sentinel-2, their rasters included."""
+    from parsers.safe.test_products import sentinel1, sentinel2  # GDAL is slow to import
+
+    sentinel1(folder / "one.SAFE")
+    sentinel2(folder / "two.SAFE")

@@ -31,6 +31,7 @@ REFERENCES: Mapping[str, References] = {
     "icechunk": References("icechunk", ["icechunk_repository"]),
     "kerchunk": References("kerchunk", ["kerchunk_json", "kerchunk_json_3", "kerchunk_templates"]),
     "kerchunk_parquet": References("kerchunk_parquet", ["kerchunk_parquet"]),
+    "safe": References("safe", ["safe_products"]),
     "zarr": References("zarr", ["zarr_directories"]),
     "zarr_zip": References("zarr", ["zarr_zips"]),
 }
