@@ -13,6 +13,7 @@ import zarr
 from obstore.store import LocalStore
 
 import virtualizarr
+from virtualizarr import parsers
 from virtualizarr.manifests import (
     ChunkManifest,
     ManifestArray,
@@ -148,3 +149,32 @@ def test_executors(tmp_path: Path, parallel: Any) -> None:
         assert parallel.submit(max, 1, 2).result() == 2
         with pytest.raises(ZeroDivisionError):
             parallel.submit(divmod, 1, 0).result()
+
+
+def test_parsers_take_the_arguments_of_2() -> None:
+    assert parsers.HDFParser(None, ["a"], object, True) == parsers.HDFParser(drop_variables=["a"])
+    assert parsers.IcechunkParser(branch="main", batch_size=10) == parsers.IcechunkParser("main")
+    assert parsers.ZippedZarrParser("group", ["a"]) == parsers.ZarrParser("group", ["a"])
+    for parser in (parsers.DMRPPParser, parsers.FITSParser, parsers.HDF4Parser):
+        assert parser("group", ["a"]).group == "group"
+    for parser in (parsers.KerchunkJSONParser, parsers.KerchunkParquetParser):
+        assert parser("group", "file:///root/", ["a"]).fs_root == "file:///root/"
+    assert parsers.NetCDF3Parser(None, ["a"]).skip_variables == ["a"]
+
+
+def test_an_envi_header_lies_where_it_is_said_to(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    header = tmp_path / "elsewhere" / "other.hdr"
+    header.write_text(
+        "ENVI\nsamples = 4\nlines = 3\nbands = 1\ndata type = 3\nbyte order = 1\ninterleave = bsq\n"
+    )
+    data = tmp_path / "image.dat"
+    data.write_bytes(VALUES.tobytes())
+    store = parsers.ENVIParser(header.as_uri(), False)(data.as_uri())
+    (array,) = (
+        each for each in store.group.arrays.values() if each.dtype.kind == "i" and each.ndim > 1
+    )
+    assert array.chunks[-2:] == (3, 4)
+    values = zarr.open_group(store, mode="r", zarr_format=3)
+    name = next(name for name, each in store.group.arrays.items() if each is array)
+    np.testing.assert_array_equal(np.asarray(values[name][...]).reshape(3, 4), VALUES)

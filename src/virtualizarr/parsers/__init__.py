@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from virtualizarr.parsers.raw.vicar import VICARParser
     from virtualizarr.parsers.safe import SAFEParser
     from virtualizarr.parsers.tiff import TIFFParser
-    from virtualizarr.parsers.zarr import ZarrParser
+    from virtualizarr.parsers.zarr import ZarrParser, ZippedZarrParser
 
 __all__ = [
     "DMRPPParser",
@@ -54,6 +54,7 @@ __all__ = [
     "TIFFParser",
     "VICARParser",
     "ZarrParser",
+    "ZippedZarrParser",
 ]
 
 _MODULES = {
@@ -79,6 +80,7 @@ _MODULES = {
     "TIFFParser": "virtualizarr.parsers.tiff",
     "VICARParser": "virtualizarr.parsers.raw.vicar",
     "ZarrParser": "virtualizarr.parsers.zarr",
+    "ZippedZarrParser": "virtualizarr.parsers.zarr",
 }
 
 

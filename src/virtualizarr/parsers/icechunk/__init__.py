@@ -11,7 +11,7 @@ What is read is what was committed; changes in a session are not seen.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from virtualizarr.errors import CorruptFileError, SourceNotFoundError, VirtualizeError
 from virtualizarr.model import ArrayMetadata, ManifestArray, ManifestGroup
@@ -40,7 +40,8 @@ class IcechunkParser(CallableParser):
     """Reads the snapshot of a repository that `branch`, `tag` or `snapshot_id` names.
 
     One of the three may be given; without any it is the branch "main". `group` is the path of the
-    group wanted. `skip_variables` and `drop_variables` are left out, in every group.
+    group wanted. `skip_variables` and `drop_variables` are left out, in every group. `batch_size`
+    is accepted for VirtualiZarr 2.x's sake and ignored: manifests are read whole.
     """
 
     branch: str | None = None
@@ -49,6 +50,7 @@ class IcechunkParser(CallableParser):
     group: str | None = None
     skip_variables: Iterable[str] | None = None
     drop_variables: Collection[str] = ()
+    batch_size: int | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Raises ValueError if more than one of branch, tag and snapshot_id is given."""

@@ -48,6 +48,7 @@ from virtualizarr.parsers.raw.raster import (
 from virtualizarr.parsers.registry import parser_named
 from virtualizarr.parsers.strided import RawImage, packed_strides, read_presence
 from virtualizarr.source.reading import Elsewhere, Reading
+from virtualizarr.source.urls import normalize_url
 
 DATA_SUFFIXES = (
     *("", ".img", ".dat", ".raw", ".bin", ".bsq", ".bil", ".bip", ".sli", ".cub", ".lan", ".gis"),
@@ -73,9 +74,13 @@ __all__ = ["ENVIParser"]
 class ENVIParser(CallableParser):
     """Reads ENVI rasters, given the header or the data file.
 
-    `chunk_bytes` is how large chunks become, None for one chunk.
+    `header_url` says where the header of a data file lies, if it is not beside it. `chunk_bytes` is
+    how large chunks become, None for one chunk; so is `split_chunks_along_outer_axis=False`, which
+    is VirtualiZarr 2.x's way to say it.
     """
 
+    header_url: str | None = None
+    split_chunks_along_outer_axis: bool = True
     chunk_bytes: int | None = 16 * 1024 * 1024
 
     @property
@@ -93,6 +98,8 @@ class ENVIParser(CallableParser):
 
     def headers(self, url: str) -> tuple[str, ...]:
         """Return the URLs under which the header of the data file at `url` may be."""
+        if self.header_url is not None:
+            return (normalize_url(self.header_url),)
         if suffix_of(url) in OTHER_SUFFIXES:
             return ()
         return (appended(url, ".hdr"), appended(url, ".HDR"), *both_cases(url, [".hdr"]))
@@ -113,7 +120,8 @@ class ENVIParser(CallableParser):
         if bytes(data.head[:4]) in TIFF_MAGIC and fields.get("file type", "").lower() == "tiff":
             return (yield from _delegated(data.url))
         image = yield from read_presence(image_of(fields, data), url, VARIABLE)
-        return group_of(raster_of(fields, image), self.chunk_bytes)
+        split = self.chunk_bytes if self.split_chunks_along_outer_axis else None
+        return group_of(raster_of(fields, image), split)
 
 
 def _delegated(url: str) -> Reading[ManifestGroup]:

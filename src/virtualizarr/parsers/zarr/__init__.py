@@ -24,7 +24,7 @@ from virtualizarr.parsers.zarr.find import find_nodes
 from virtualizarr.parsers.zarr.tree import ROOT_ARRAY_NAME, grown
 from virtualizarr.source.reading import Reading
 
-__all__ = ["ROOT_ARRAY_NAME", "ZarrParser"]
+__all__ = ["ROOT_ARRAY_NAME", "ZarrParser", "ZippedZarrParser"]
 
 
 @dataclass(frozen=True)
@@ -88,3 +88,7 @@ class ZarrParser(CallableParser):
                 raise error.located(node=path) from error.__cause__
         arrays = yield from read_arrays(opened, described, root, self.split_shards)
         return grown(arrays, opened.nodes, group)
+
+
+ZippedZarrParser = ZarrParser
+"""The name that VirtualiZarr 2.x gives to the parser of zip archives."""
