@@ -13,14 +13,14 @@ from astropy.io import fits
 
 import fits_oracle
 import virtualizarr
-from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
+from virtualizarr.errors import CorruptFileError, UnknownFormatError, UnsupportedFeatureError
 from virtualizarr.model import ManifestArray
 from virtualizarr.parsers.fits import FITSParser
 from virtualizarr.source.cache import CachingSource
 from virtualizarr.source.facts import FileFacts
 from virtualizarr.source.memory import BytesSource
 from virtualizarr.source.reading import run
-from virtualizarr.testing import parse_file, read_values, walk_arrays
+from virtualizarr.testing import parse_file, read_values, same_values, walk_arrays
 from virtualizarr.writers.kerchunk import write
 
 BITPIX = ("u1", "i2", "i4", "i8", "f4", "f8")
@@ -371,13 +371,45 @@ def test_rounds(tmp_path: Path) -> None:
     assert rounds(far.read_bytes(), cached=True) == 1
 
 
-def test_whole_file_compression_is_refused_by_name(tmp_path: Path) -> None:
+def test_values_of_files_compressed_as_a_whole_are_inline(tmp_path: Path) -> None:
+    plain, path = tmp_path / "image.fits", tmp_path / "image.fits.gz"
+    image = np.arange(300 * 200, dtype="i4").reshape(300, 200)
+    table = np.array([(1, 2.5, b"ab"), (3, 4.5, b"c")], [("n", "i4"), ("x", "f8"), ("s", "S3")])
+    ragged = fits.Column("v", "PJ()", array=np.array([[1, 2], [3]], object))
+    hdus = [
+        fits.PrimaryHDU(image),
+        fits.CompImageHDU(image, compression_type="RICE_1", name="tiles"),
+        fits.BinTableHDU(table, name="table"),
+        fits.BinTableHDU.from_columns([ragged], name="ragged"),
+    ]
+    fits.HDUList(hdus).writeto(plain)
+    whole = plain.read_bytes()
+    path.write_bytes(gzip.compress(whole[:5000]) + gzip.compress(whole[5000:]))
+    group, expected = parse_file(FITSParser(), path), parse_file(FITSParser(), plain)
+    assert group.locations == ()
+    found, wanted = read_values(group), read_values(expected)
+    assert found.keys() == wanted.keys()
+    assert all(same_values(found[name], wanted[name]) for name in wanted)
+    dataset = virtualizarr.open_virtual_dataset(str(path), parser=FITSParser(group="TABLE"))
+    assert dataset["n"].shape == (2,)
+
+
+def test_what_is_compressed_as_a_whole_and_large_or_broken_is_refused_by_name(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "image.fits.gz"
-    path.write_bytes(gzip.compress(b"SIMPLE  = T"))
+    fits.PrimaryHDU(np.zeros((1500, 1500), "f8")).writeto(path)
     with pytest.raises(UnsupportedFeatureError, match="gunzip"):
         parse_file(FITSParser(), path)
-    with pytest.raises(UnsupportedFeatureError, match="gunzip"):
-        virtualizarr.open_virtual_dataset(str(path))
+    fits.PrimaryHDU(np.arange(3000)).writeto(path, overwrite=True)
+    whole = path.read_bytes()
+    for damaged in (whole[:-100], whole[:50] + b"\xff" * 50 + whole[100:], b"\x1f\x8b" + bytes(9)):
+        path.write_bytes(damaged)
+        with pytest.raises(CorruptFileError, match="gzip"):
+            parse_file(FITSParser(), path)
+    path.write_bytes(gzip.compress(b"no FITS file"))
+    with pytest.raises(UnknownFormatError):
+        parse_file(FITSParser(), path)
 
 
 def test_truncated_data_are_refused_by_name(tmp_path: Path) -> None:

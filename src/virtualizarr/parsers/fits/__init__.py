@@ -4,9 +4,10 @@ Specification: "Definition of the Flexible Image Transport System (FITS)", versi
 those that astropy gives; where it scales numbers, CF attributes say how (`scale_factor`,
 `add_offset`, `_FillValue`).
 
-Not supported, and refused by name: files compressed as a whole (`.fits.gz`), extensions that are
-neither images nor tables, columns of arrays of varying length that are large and not in the order
-of the rows. The comments of header cards are left out; of a keyword given twice the first counts.
+Of files compressed as a whole (`.fits.gz`) the values are kept inline. Not supported, and refused
+by name: such files of more than 16 MiB, extensions that are neither images nor tables, columns of
+arrays of varying length that are large and not in the order of the rows. The comments of header
+cards are left out; of a keyword given twice the first counts.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from typing import Any
 from virtualizarr.model import Location, ManifestGroup
 from virtualizarr.parsers.base import CallableParser
 from virtualizarr.parsers.fits.convert import read_tree
-from virtualizarr.parsers.fits.read import GZIP_MAGIC, MAGIC, read_hdus
+from virtualizarr.parsers.fits.gzipped import read_gzipped
+from virtualizarr.parsers.fits.read import GZIP_MAGIC, MAGIC, GzippedFileError, read_hdus
 from virtualizarr.parsers.fits.tables import Conversion
 from virtualizarr.source.reading import Reading
 
@@ -58,7 +60,7 @@ class FITSParser(CallableParser):
     def sniff(self, head: bytes | memoryview, url: str) -> bool:
         """Say whether `head` starts with the first card of a FITS file.
 
-        Also true for a gzip file with a FITS name, which `parse` refuses by name.
+        Also true for a gzip file with a FITS name.
         """
         gzipped = bytes(head[: len(GZIP_MAGIC)]) == GZIP_MAGIC
         if gzipped and url.partition("?")[0].lower().endswith(GZIP_SUFFIXES):
@@ -71,6 +73,12 @@ class FITSParser(CallableParser):
         One more round reads the tables of compressed images and of columns of varying length.
         Raises CorruptFileError where the file is broken or ends before its data do.
         """
+        try:
+            return (yield from self._read(url))
+        except GzippedFileError:
+            return (yield from read_gzipped(self._read(url)))
+
+    def _read(self, url: str) -> Reading[ManifestGroup]:
         hdus, facts = yield from read_hdus()
         location = Location(url, facts.size, facts.etag, facts.last_modified)
         dropped = {*_names(self.drop_variables), *_names(self.skip_variables)}

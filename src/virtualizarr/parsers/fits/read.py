@@ -23,7 +23,11 @@ MAX_PERIOD = 4
 MAGIC = b"SIMPLE  ="
 EXTENSION = b"XTENSION="
 GZIP_MAGIC = b"\x1f\x8b"
-UNIX_MAGIC = (GZIP_MAGIC, b"\x1f\x9d", b"BZh")
+UNIX_MAGIC = (b"\x1f\x9d", b"BZh")
+
+
+class GzippedFileError(UnsupportedFeatureError):
+    """The file is compressed as a whole by gzip."""
 
 
 @dataclass(slots=True)
@@ -88,10 +92,12 @@ def check_magic(head: memoryview) -> None:
     """Raise UnknownFormatError, or by name for what is compressed, unless a FITS file begins so."""
     if bytes(head[: len(MAGIC)]) == MAGIC:
         return
+    if bytes(head[:2]) == GZIP_MAGIC:
+        raise GzippedFileError("the file is compressed as a whole by gzip")
     if bytes(head[:3]).startswith(UNIX_MAGIC):
         raise UnsupportedFeatureError(
-            "the file is compressed as a whole (gzip or the like), so no part of it can be "
-            "referred to; decompress it first (gunzip)"
+            "the file is compressed as a whole (compress or bzip2), so no part of it can be "
+            "referred to; decompress it first"
         )
     raise UnknownFormatError(f"not a FITS file: it starts with {bytes(head[:9])!r}")
 
