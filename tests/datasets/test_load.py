@@ -195,12 +195,25 @@ def test_checksums_are_seen_to_on_the_way(file: FileOfArrays) -> None:
     array = file.add(
         values,
         ("x",),
-        encode=lambda data: np.frombuffer(data, "u1").reshape(-1, 4).T.tobytes(),
-        codecs=[{"name": "virtualizarr.shuffle", "configuration": {"elementsize": 4}}],
+        encode=lambda data: bytes(numcodecs.Fletcher32().encode(data)),
+        codecs=[{"name": "numcodecs.fletcher32", "configuration": {}}],
     )
     quick = quick_values(inlined({"x": array}, file.source)["x"])
     assert quick is not None
     assert quick.tolist() == [3, 5, 9]
+    found = load(ManifestGroup({"x": array}), file.source)
+    assert found.x.values.tolist() == [3, 5, 9]
+
+
+def test_unusual_codecs_are_left_to_zarr(file: FileOfArrays) -> None:
+    values = np.array([3, 5, 9], "<i4")
+    array = file.add(
+        values,
+        ("x",),
+        encode=lambda data: np.frombuffer(data, "u1").reshape(-1, 4).T.tobytes(),
+        codecs=[{"name": "virtualizarr.shuffle", "configuration": {"elementsize": 4}}],
+    )
+    assert quick_values(inlined({"x": array}, file.source)["x"]) is None
     found = load(ManifestGroup({"x": array}), file.source)
     assert found.x.values.tolist() == [3, 5, 9]
 

@@ -50,7 +50,7 @@ def runs_by_array(
     described = set(metadata)
     owners: dict[str, str | None] = {}
     found: dict[str, Runs] = {}
-    for begin, end in zip(bounds, [*bounds[1:], len(table)], strict=True):
+    for begin, end in zip(bounds, [*bounds, len(table)][1:], strict=True):
         if begin in described:
             continue
         folder = table.name(begin).rpartition("/")[0]
