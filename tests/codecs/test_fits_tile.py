@@ -80,6 +80,31 @@ def test_an_hcompress_tile_of_another_size_is_refused() -> None:
         decode(bomb, compression="HCOMPRESS_1")
 
 
+def test_an_hcompress_tile_of_too_many_planes_is_refused() -> None:
+    data = bytearray(stream("HCOMPRESS_1"))
+    data[22:25] = b"\xff\xff\xff"
+    with pytest.raises(CorruptFileError, match="planes"):
+        decode(bytes(data), compression="HCOMPRESS_1")
+
+
+def test_a_plio_tile_that_counts_more_words_than_it_has_is_refused() -> None:
+    words = np.frombuffer(stream("PLIO_1"), ">i2").copy()
+    words[2:5] = 0, 77, 30000
+    with pytest.raises(CorruptFileError, match="PLIO"):
+        decode(words.tobytes(), compression="PLIO_1")
+
+
+@pytest.mark.parametrize("compression", ["RICE_1", "HCOMPRESS_1", "PLIO_1"])
+def test_zeros_do_not_lead_a_decoder_out_of_its_stream(compression: str) -> None:
+    whole = stream(compression)
+    for kept in (25, 40):
+        data = whole[:kept] + bytes(max(len(whole) - kept, 8))
+        try:
+            assert decode(data, compression=compression).shape == SHAPE
+        except CorruptFileError:
+            continue
+
+
 def test_lengths_tell_the_kind() -> None:
     kinds = [["data", SHAPE], ["plain", (3, 5)], ["gzip", SHAPE]]
     small = VALUES[:3, :5].astype(">i4").tobytes()  # 60 bytes

@@ -20,9 +20,10 @@ SOURCES = (DATA, GZIP, PLAIN)
 """Which of the columns COMPRESSED_DATA, GZIP_COMPRESSED_DATA, UNCOMPRESSED_DATA holds a tile."""
 
 GZIP_WINDOW = 31  # zlib's code for a gzip header and the largest window
-HCOMPRESS_HEADER = struct.Struct(">2sii")
+HCOMPRESS_HEADER = struct.Struct(">2siiiq3B")
 HCOMPRESS_MAGIC = b"\xdd\x99"
 HCOMPRESS_MAX_PIXELS = 1 << 28
+HCOMPRESS_MAX_PLANES = 64
 PLIO_HEADER_WORDS = 7
 
 
@@ -62,6 +63,16 @@ class Stream:
         size = self.count * dtype.itemsize
         self.parameters.require(self.data.size >= size, f"{self.data.size} bytes for {size}")
         return self.data[:size].view(dtype)
+
+    def guarded(self, beyond: int) -> Octets:
+        """Return the bytes with `beyond` bytes of ones behind their end in memory.
+
+        The decoders look where a stream ends only now and then. Of a damaged one they read on
+        meanwhile, at most so far as this, or to the next bit that is set.
+        """
+        whole = np.full(self.data.size + beyond, 0xFF, np.uint8)
+        whole[: self.data.size] = self.data
+        return whole[: self.data.size]
 
     def gunzipped(self) -> Octets:
         """Return what a gzip stream holds; never more than 8 bytes a pixel."""
@@ -118,7 +129,7 @@ def _rice_1(stream: Stream) -> npt.NDArray[Any]:
     dtype = {1: "u1", 2: "i2", 4: "i4"}[parameters.bytepix]
     found = parameters.imagecodecs(
         "rcomp_decode",
-        stream.data.tobytes(),
+        stream.guarded(parameters.blocksize * 16 + 64),
         shape=(stream.count,),
         dtype=dtype,
         nblock=parameters.blocksize,
@@ -130,12 +141,14 @@ def _hcompress_1(stream: Stream) -> npt.NDArray[Any]:
     parameters = stream.parameters
     known = stream.data.size >= HCOMPRESS_HEADER.size
     parameters.require(known, f"an HCOMPRESS tile of {stream.data.size} bytes")
-    magic, nx, ny = HCOMPRESS_HEADER.unpack_from(stream.data)
+    magic, nx, ny, _, _, *planes = HCOMPRESS_HEADER.unpack_from(stream.data)
     right = magic == HCOMPRESS_MAGIC and nx > 0 and ny > 0 and nx * ny == stream.count
     parameters.require(right, f"an HCOMPRESS tile of {nx} by {ny} for shape {stream.shape}")
     parameters.require(stream.count <= HCOMPRESS_MAX_PIXELS, f"a tile of {stream.count} pixels")
+    parameters.require(max(planes) <= HCOMPRESS_MAX_PLANES, f"{planes} planes of bits")
+    longest = stream.count * max(planes) // 4 + 4096  # twice the bits of all pixels
     found = parameters.imagecodecs(
-        "hcomp_decode", stream.data.tobytes(), smooth=bool(parameters.smooth)
+        "hcomp_decode", stream.guarded(longest), smooth=bool(parameters.smooth)
     )
     return _counted(stream, found)
 
@@ -144,8 +157,16 @@ def _plio_1(stream: Stream) -> npt.NDArray[Any]:
     parameters = stream.parameters
     words = stream.data[: stream.data.size // 2 * 2].view(">i2").astype("i2")
     parameters.require(words.size >= PLIO_HEADER_WORDS, f"a PLIO tile of {words.size} words")
+    first, length = (3, int(words[2])) if words[2] > 0 else (int(words[1]), _long_length(words))
+    fits = 0 <= first <= length <= words.size
+    parameters.require(fits, f"a PLIO tile of {words.size} words that says {first} to {length}")
     found = parameters.imagecodecs("plio_decode", words.tobytes(), npix=stream.count)
     return _counted(stream, found)
+
+
+def _long_length(words: npt.NDArray[np.int16]) -> int:
+    """Return the words of a line list that are counted in two words of its header."""
+    return (int(words[4]) << 15) + int(words[3])
 
 
 def _counted(stream: Stream, found: Any) -> npt.NDArray[Any]:

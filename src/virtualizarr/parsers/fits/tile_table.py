@@ -79,7 +79,7 @@ def image_of(hdu: HDU) -> Image:
         raise hdu.corrupt(f"ZBITPIX is {bitpix}, ZNAXIS {naxis}")
     axes = [hdu.integer(f"ZNAXIS{i}") for i in range(1, naxis + 1)]
     tile = [hdu.integer(f"ZTILE{i}", axis if i == 1 else 1) for i, axis in enumerate(axes, 1)]
-    if min(*axes, 0) < 0 or (0 not in axes and min(*tile, 1) < 1):
+    if min([*axes, 0]) < 0 or (0 not in axes and min([*tile, 1]) < 1):
         raise hdu.corrupt(f"ZNAXISn are {axes}, ZTILEn {tile}")
     clipped = [max(min(t, n), 1) for t, n in zip(tile, axes, strict=True)]
     return Image(bitpix, tuple(axes[::-1]), tuple(clipped[::-1]))
