@@ -129,7 +129,7 @@ def _figure(value: float | None, measure: str) -> str:
 def _ratio(ratio: float | None) -> str:
     if ratio is None:
         return "-"
-    return f"1/{1 / ratio:.3g}" if ratio < 1 else f"{ratio:.3g}"
+    return f"1/{1 / ratio:.3g}" if 0 < ratio < 1 else f"{ratio:.3g}"
 
 
 def _target(line: Line) -> str:

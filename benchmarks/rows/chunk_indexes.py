@@ -45,7 +45,8 @@ def hidefix(data: Path, case: str):
 
 def found(result, side: str):
     if side == "hidefix":
-        return {name: result.dataset(name).shape() for name in result.datasets()}
+        shapes = {name: result.dataset(name).shape() for name in result.datasets()}
+        return {name: [int(length) for length in shape] for name, shape in shapes.items()}
     return references.of_dataset(result)
 
 
