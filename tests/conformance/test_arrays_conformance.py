@@ -13,9 +13,9 @@ pytest.importorskip("imagecodecs")
 pytest.importorskip("nibabel")
 pytest.importorskip("rasterio")
 
-import gdal_files
 import nibabel
 
+import gdal_files
 from virtualizarr.parsers import JPEG2000Parser, NIfTIParser, NPYParser
 from virtualizarr.testing import ParserConformance
 

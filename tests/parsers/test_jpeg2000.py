@@ -12,7 +12,6 @@ pytest.importorskip("rasterio")
 pytest.importorskip("imagecodecs")
 
 import gdal_files
-
 import virtualizarr
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
 from virtualizarr.parsers import JPEG2000Parser

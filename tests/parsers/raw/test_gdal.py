@@ -11,9 +11,9 @@ import pytest
 
 pytest.importorskip("rasterio")
 
-import gdal_files
 import rasterio
 
+import gdal_files
 import virtualizarr
 from virtualizarr.model import ManifestGroup
 from virtualizarr.testing import read_values

@@ -9,9 +9,9 @@ import pytest
 
 pytest.importorskip("rasterio")
 
-import gdal_files
 import rasterio
 
+import gdal_files
 from virtualizarr.model import ManifestGroup
 from virtualizarr.parsers import (
     EHdrParser,
