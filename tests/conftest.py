@@ -6,11 +6,18 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from servers.ranges import RangeServer
 
 if TYPE_CHECKING:
     from servers.s3 import S3Server
+
+# The same examples in every run, so that a run says something of the change and not of its luck;
+# `--hypothesis-profile search` looks for new ones.
+settings.register_profile("same", derandomize=True)
+settings.register_profile("search", derandomize=False)
+settings.load_profile("same")
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def _plain_values(
     manifest, metadata = array.manifest, array.metadata
     (location,) = manifest.locations
     offsets, lengths = manifest.offset.reshape(-1).tolist(), manifest.length.reshape(-1).tolist()
-    end = offsets[-1] + lengths[-1]
+    end = max(map(sum, zip(offsets, lengths, strict=True)))
     content = read(location.url, 0, end)
     assert len(content) == end
     parts = zip(offsets, lengths, strict=True)

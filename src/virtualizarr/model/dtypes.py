@@ -157,6 +157,11 @@ def encode_fill(value: Any, dtype: np.dtype[Any]) -> Json:
     return _float(scalar.item()) if dtype.kind == "f" else scalar.item()
 
 
+def null_fill(dtype: np.dtype[Any]) -> Json:
+    """Return what zarr fills a Zarr v2 array without a fill value with: NaT, else zero bytes."""
+    return int(np.iinfo("i8").min) if dtype.kind in "mM" else encode_fill(None, dtype)
+
+
 def _float(value: float) -> Json:
     if math.isnan(value):
         return "NaN"
@@ -196,7 +201,8 @@ def _decode_fill(fill: Any, dtype: np.dtype[Any]) -> Any:
             return np.frombuffer(bits, dtype.newbyteorder("<"))[0]
         return dtype.type(_decode_float(fill))
     if dtype.kind in "mM":
-        return np.array(fill if isinstance(fill, str) else int(fill), "i8").astype(dtype)[()]
+        ticks = np.iinfo("i8").min if fill == "NaT" else int(fill)
+        return np.array(ticks, "i8").astype(dtype)[()]
     return np.array(fill, dtype)[()]
 
 

@@ -17,7 +17,7 @@ from virtualizarr.codecs.names import ARRAY_ARRAY, ARRAY_BYTES, from_numcodecs
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
 from virtualizarr.model import ArrayMetadata, RegularGrid
 from virtualizarr.model.cf_fill import FILL_ATTRIBUTE, integer_fill
-from virtualizarr.model.dtypes import data_type_of, decode_fill, encode_fill, endian_of
+from virtualizarr.model.dtypes import data_type_of, decode_fill, encode_fill, endian_of, null_fill
 from virtualizarr.model.json import Json
 from virtualizarr.model.metadata import CodecJson, serializer_of
 
@@ -63,7 +63,7 @@ def metadata_from_v2(zarray: Mapping[str, Any], zattrs: Mapping[str, Any]) -> Ar
         data_type=data_type_of(dtype),
         chunk_grid=RegularGrid(tuple(max(1, length) for length in chunk_shape)),
         codecs=_codecs(configs, dtype, _is_reversed(zarray, len(shape)), len(shape)),
-        fill_value=storage_fill if storage_fill is not None else encode_fill(None, dtype),
+        fill_value=storage_fill if storage_fill is not None else null_fill(dtype),
         attributes=attributes,
         dimension_names=names,
     )

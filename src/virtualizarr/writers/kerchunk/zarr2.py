@@ -19,7 +19,7 @@ from virtualizarr.codecs.names import ARRAY_ARRAY, NUMCODECS_PREFIX, to_numcodec
 from virtualizarr.errors import UnsupportedFeatureError
 from virtualizarr.model import ArrayMetadata, RegularGrid
 from virtualizarr.model.cf_fill import FILL_ATTRIBUTE, integer_fill
-from virtualizarr.model.dtypes import decode_fill, encode_fill
+from virtualizarr.model.dtypes import decode_fill, encode_fill, null_fill
 from virtualizarr.model.json import Json, to_json
 from virtualizarr.model.metadata import CodecJson
 
@@ -73,7 +73,7 @@ def documents_of(metadata: ArrayMetadata) -> Documents:
     fill = _cf_fill(attributes, dtype)
     if fill is not None or dtype.kind in "iu":
         attributes.pop(FILL_ATTRIBUTE, None)
-    reads_as = fill if fill is not None else encode_fill(None, dtype)
+    reads_as = fill if fill is not None else null_fill(dtype)
     right = _same_fill(reads_as, metadata.fill_value, dtype)
     zarray: dict[str, Json] = {
         "zarr_format": 2,
