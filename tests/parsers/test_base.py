@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,13 +17,14 @@ import virtualizarr
 from netcdf_archive import month, write_netcdf3
 from virtualizarr.errors import SourceNotFoundError
 from virtualizarr.model import ArrayMetadata, ChunkManifest, Location, ManifestArray, ManifestGroup
+from virtualizarr.model.pending import PendingArray
 from virtualizarr.parsers import NetCDF3Parser, __all__
 from virtualizarr.parsers.base import Parser
-from virtualizarr.parsers.driver import Sources, parse_with, stamped
+from virtualizarr.parsers.driver import Sources, parse_with, parse_with_async, stamped
 from virtualizarr.source.facts import FileFacts
 from virtualizarr.source.memory import BytesSource
 from virtualizarr.source.ranges import ByteRange
-from virtualizarr.source.reading import Elsewhere, Reading
+from virtualizarr.source.reading import Elsewhere, Later, Reading
 
 
 def group_of(*locations: Location) -> ManifestGroup:
@@ -91,6 +93,44 @@ def test_every_file_touched_is_stamped() -> None:
 
     group = parse_with(TwoFiles(), "memory://first", Sources(opener))
     assert [file.size for file in group.arrays["a"].manifest.locations] == [9, 1, None]
+
+
+@dataclass(frozen=True)
+class ReadLater(TwoFiles):
+    """Says at once what there is; opens the file that its references lead to when they are read."""
+
+    def parse(self, url: str) -> Reading[ManifestGroup]:
+        def references() -> Reading[ChunkManifest]:
+            yield [Elsewhere("memory://", one_byte())]
+            return group_of(Location("memory://")).arrays["a"].manifest
+
+        (fill,) = yield [Later(references)]
+        metadata = group_of(Location("memory://")).arrays["a"].metadata
+        return ManifestGroup({"a": PendingArray(metadata, fill)})
+
+
+async def parsed_on_a_loop(parser: TwoFiles, url: str, sources: Sources) -> ManifestGroup:
+    return await parse_with_async(parser, url, sources)
+
+
+@pytest.mark.parametrize("parser", [TwoFiles(), ReadLater()], ids=["at once", "later"])
+def test_an_event_loop_stamps_as_blocking_callers_do(parser: TwoFiles) -> None:
+    files = {"memory://first": b"memory://", "memory://": b"!"}
+
+    def opener(url: str) -> BytesSource:
+        if url not in files:
+            raise SourceNotFoundError("there is nothing", url=url)
+        return BytesSource(files[url], url)
+
+    groups = (
+        parse_with(parser, "memory://first", Sources(opener)),
+        asyncio.run(parsed_on_a_loop(parser, "memory://first", Sources(opener))),
+    )
+    for group in groups:
+        told = {file.url: file for file in group.arrays["a"].manifest.locations}
+        assert told["memory://"].size == 1
+        assert told["memory://"].referrer == "memory://first"
+    assert groups[0] == groups[1]
 
 
 @pytest.mark.parametrize("with_registry", [False, True])

@@ -75,14 +75,7 @@ def is_within(url: str, root: str) -> bool:
 def parse_with(parser: ReadingParser, url: str, sources: Sources) -> ManifestGroup:
     """Return what `parser` finds at the canonical `url`, stamped with the facts of its files."""
     group = run(parser.parse(url), sources.open(url), sources.opener_from(url))
-
-    def stamped_when_read(array: ManifestArray) -> ManifestArray:
-        if isinstance(array, PendingArray):
-            return array.then(lambda read: _stamped_alone(read, sources))
-        return array
-
-    known = stamped(group, _facts(group, sources))
-    return referred(known.map_arrays(stamped_when_read) if _pending(known) else known, url)
+    return _completed(group, url, sources, _facts(group, sources))
 
 
 async def parse_with_async(parser: ReadingParser, url: str, sources: Sources) -> ManifestGroup:
@@ -94,7 +87,24 @@ async def parse_with_async(parser: ReadingParser, url: str, sources: Sources) ->
 
     group = await run_async(parser.parse(url), sources.open(url), opener_async)
     facts = {other: await _told_async(source) for other, source in _read(group, sources)}
-    return referred(stamped(group, facts), url)
+    return _completed(group, url, sources, facts)
+
+
+def _completed(
+    group: ManifestGroup, url: str, sources: Sources, facts: Mapping[str, FileFacts]
+) -> ManifestGroup:
+    """Return what was parsed at `url`, stamped with `facts` and knowing who names each file.
+
+    References that are still to be read are stamped when they are, with what is known then.
+    """
+
+    def stamped_when_read(array: ManifestArray) -> ManifestArray:
+        if isinstance(array, PendingArray):
+            return array.then(lambda read: _stamped_alone(read, sources))
+        return array
+
+    known = stamped(group, facts)
+    return referred(known.map_arrays(stamped_when_read) if _pending(known) else known, url)
 
 
 def _told(source: Source) -> FileFacts:
