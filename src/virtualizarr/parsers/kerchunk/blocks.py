@@ -2,7 +2,8 @@
 
 The text is cut where an array ends and a name begins. A cut in the wrong place, inside of a string
 or of a nested value, leaves a block before it that is not JSON: then the text is decoded whole.
-Blocks of nothing but `"key":["url",offset,length]` are taken apart by their quotes.
+Blocks of nothing but `"key":["url",offset,length]` are taken apart at their quotes and commas, of
+which each member has seven; a space may follow a colon or a comma.
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ import re
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import orjson
 
 from virtualizarr.model.evidence import OWN_KEY
-from virtualizarr.parsers.kerchunk.digits import Int64s, not_digits, whole_numbers
+from virtualizarr.parsers.kerchunk.digits import MAX_DIGITS, Int64s, Text, whole_numbers
 from virtualizarr.parsers.kerchunk.table import Columns, ReferenceTable, TableBuilder
 
 BLOCK_BYTES = 128 * 1024
-MAX_DIGITS = 18
 TAIL = 64
 
 _VERSION = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"version"\s*:\s*1\s*,\s*')
@@ -27,8 +28,9 @@ _REFS = re.compile(rb'"refs"\s*:\s*\{')
 _OWN_END = re.compile(rb'\}\s*,\s*(?="refs"\s*:)')
 _TAIL = re.compile(rb"\}\s*\}\s*\Z")
 _CUT = re.compile(rb'\],\s*(?=")')
-_OPENINGS = {b":[", b": ["}
-_MARKS = np.frombuffer(b",,],", np.uint8)
+_QUOTE, _COMMA, _COLON, _SPACE = b'",: '
+_OPEN, _CLOSE = b"[]"
+_MARKS = np.frombuffer(b'"""",,,', np.uint8)
 
 
 def table_of_text(text: bytes | memoryview) -> tuple[ReferenceTable, Any] | None:
@@ -90,18 +92,67 @@ def _ranges(builder: TableBuilder, block: bytes) -> Columns | None:
     plain = block.replace(b"\\/", b"/") if b"\\" in block else block
     if b"\\" in plain or not _is_utf8(plain):
         return None
-    parts = plain.split(b'"')
-    if len(parts) < 5 or len(parts) % 4 != 1 or parts[0].strip():
+    text = Text(plain, b",")
+    marks = _marks(text.letters)
+    if marks is None:
         return None
-    if not set(parts[2::4]) <= _OPENINGS:
+    key, key_end, url, url_end, first, second, third = marks.T
+    offset = whole_numbers(text, _after(text, first), second, MAX_DIGITS)
+    length = whole_numbers(text, _after(text, second), third - 1, MAX_DIGITS)
+    if offset is None or length is None:
         return None
-    numbers = _numbers(b"".join(parts[4::4]).translate(None, b" ") + b",", len(parts) // 4)
-    if numbers is None:
+    code = _codes(builder, text, url + 1, url_end)
+    return Columns(text.lines(key + 1, key_end), code, offset, length)
+
+
+def _marks(letters: npt.NDArray[np.uint8]) -> Int64s | None:
+    """Return where the quotes and commas of each member lie, `(members, 7)`.
+
+    None unless everything but the four texts and numbers of each member is as it must be.
+    """
+    marks = np.flatnonzero((letters == _QUOTE) | (letters == _COMMA))
+    if not len(marks) or len(marks) % len(_MARKS) or (letters < _SPACE).any():
         return None
-    urls = parts[3::4]
+    marks = marks.reshape(-1, len(_MARKS))
+    if (letters[marks] != _MARKS).any() or (letters[: marks[0, 0]] != _SPACE).any():
+        return None
+    _, key_end, url, url_end, first, _, third = marks.T
+    as_must_be = (
+        (letters[key_end + 1] == _COLON).all()
+        and (letters[url - 1] == _OPEN).all()
+        and (first == url_end + 1).all()
+        and (letters[third - 1] == _CLOSE).all()
+        and _is_near(letters, key_end + 2, url - 1)
+        and _is_near(letters, third[:-1] + 1, marks[1:, 0])
+    )
+    return marks if as_must_be else None
+
+
+def _is_near(letters: npt.NDArray[np.uint8], starts: Int64s, stops: Int64s) -> bool:
+    """Say whether nothing, or one space, lies between each start and stop."""
+    gaps = stops - starts
+    if not gaps.any():
+        return True
+    return bool(((gaps == 0) | ((gaps == 1) & (letters[starts] == _SPACE))).all())
+
+
+def _after(text: Text, commas: Int64s) -> Int64s:
+    """Return where what follows each comma begins, a space left out."""
+    starts = commas + 1
+    return starts + (text.letters[starts] == _SPACE)
+
+
+def _codes(
+    builder: TableBuilder, text: Text, starts: Int64s, stops: Int64s
+) -> npt.NDArray[np.uint32]:
+    """Return the numbers of the URLs that lie in the text, each looked up where it changes."""
+    changes = ~text.repeats(starts, stops)
+    heads = np.flatnonzero(changes)
+    pairs = zip(starts[heads].tolist(), stops[heads].tolist(), strict=True)
+    urls = [text.between(start, stop) for start, stop in pairs]
     known = {url: builder.number(url.decode()) for url in dict.fromkeys(urls)}
-    code = np.fromiter(map(known.__getitem__, urls), np.uint32, len(urls))
-    return Columns(b"\n".join(parts[1::4]) + b"\n", code, *numbers)
+    numbers = np.fromiter(map(known.__getitem__, urls), np.uint32, len(urls))
+    return numbers if len(heads) == len(starts) else numbers[np.cumsum(changes) - 1]
 
 
 def _is_utf8(text: bytes) -> bool:
@@ -112,17 +163,3 @@ def _is_utf8(text: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _numbers(text: bytes, count: int) -> tuple[Int64s, Int64s] | None:
-    """Return offsets and lengths from `count` texts ",offset,length]," in a row; else None."""
-    letters = np.frombuffer(text, np.uint8)
-    marks = not_digits(letters)
-    if len(marks) != 4 * count or (letters[marks].reshape(-1, 4) != _MARKS).any():
-        return None
-    first, second, third, fourth = marks.reshape(-1, 4).T
-    if first[0] != 0 or (first[1:] != fourth[:-1] + 1).any() or (fourth != third + 1).any():
-        return None
-    offset = whole_numbers(letters, first + 1, second, MAX_DIGITS)
-    length = whole_numbers(letters, second + 1, third, MAX_DIGITS)
-    return (offset, length) if offset is not None and length is not None else None

@@ -15,10 +15,17 @@ from virtualizarr.model import INLINE, MISSING, ChunkManifest, Location
 from virtualizarr.model.columns import narrowed
 from virtualizarr.parsers.kerchunk.digits import Int64s
 from virtualizarr.parsers.kerchunk.document import inline_bytes
-from virtualizarr.parsers.kerchunk.table import MAX_BYTE, OTHER, ReferenceTable, Runs
+from virtualizarr.parsers.kerchunk.table import (
+    MAX_BYTE,
+    OTHER,
+    ReferenceTable,
+    Runs,
+    rows_of,
+)
 
 FREE_CELLS = 2**20
 CELLS_PER_REFERENCE = 1024
+URLS_PER_REFERENCE = 4
 
 type Sizes = Mapping[str, int]
 
@@ -61,9 +68,9 @@ def manifest_of(
             f"a chunk grid of {cells:,} cells of which {len(positions):,} are stored is too sparse"
         )
     numbers = _Numbers(files.resolve)
-    location = numbers.of(_rows(table.code, runs), table.urls)
-    offset = _rows(table.offset, runs).astype(np.uint64)
-    length = _rows(table.length, runs).astype(np.uint64)
+    location = numbers.of(rows_of(table.code, runs), table.urls)
+    offset = rows_of(table.offset, runs).astype(np.uint64)
+    length = rows_of(table.length, runs).astype(np.uint64)
     inline = _fill_others(table, runs, numbers, files.sizes, (location, offset, length))
     return ChunkManifest.from_columns(
         files.locations(numbers.urls),
@@ -72,13 +79,6 @@ def manifest_of(
         narrowed(_spread(length, positions, grid_shape, np.uint64(0))),
         inline,
     )
-
-
-def _rows[A: npt.NDArray[Any]](column: A, runs: Runs) -> A:
-    """Return some runs of rows of a column."""
-    if len(runs) == 1:
-        return column[slice(*runs[0])]  # type: ignore[return-value]
-    return np.concatenate([column[begin:end] for begin, end in runs])  # type: ignore[return-value]
 
 
 class _Numbers:
@@ -95,9 +95,17 @@ class _Numbers:
 
     def of(self, code: npt.NDArray[np.uint32], urls: Sequence[str]) -> npt.NDArray[np.uint32]:
         """Return the file of each code, MISSING for `OTHER`."""
-        used = np.unique(code)
-        new = np.array([self.number(urls[i]) if i < OTHER else MISSING for i in used], np.uint32)
-        return new[np.searchsorted(used, code)]
+        if len(urls) > URLS_PER_REFERENCE * len(code):
+            used = np.unique(code)
+            new = [self.number(urls[i]) if i < OTHER else MISSING for i in used.tolist()]
+            return np.array(new, np.uint32)[np.searchsorted(used, code)]
+        places = np.minimum(code, len(urls))
+        new = np.full(len(urls) + 1, MISSING, np.uint32)
+        is_used = np.zeros(len(urls) + 1, np.bool_)
+        is_used[places] = True
+        used = np.flatnonzero(is_used[:-1])
+        new[used] = [self.number(urls[i]) for i in used.tolist()]
+        return new[places]
 
 
 type _Writable = tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint64], npt.NDArray[np.uint64]]

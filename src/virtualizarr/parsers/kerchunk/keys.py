@@ -11,11 +11,12 @@ from typing import NoReturn
 import numpy as np
 
 from virtualizarr.errors import CorruptFileError
-from virtualizarr.parsers.kerchunk.digits import Int64s, not_digits, whole_numbers
-from virtualizarr.parsers.kerchunk.table import ReferenceTable, Runs
+from virtualizarr.parsers.kerchunk.digits import Int64s, Text, are_plain
+from virtualizarr.parsers.kerchunk.table import ReferenceTable, Runs, rows_of
 
 MAX_DIGITS = 15
 MAX_CELLS = 2**62
+KEYS_AT_ONCE = 32_768
 _SLASH = ord("/")
 _INDEX = re.compile(rf"0|[1-9][0-9]{{0,{MAX_DIGITS - 1}}}")
 
@@ -69,20 +70,14 @@ def runs_by_array(
 
 def _folder_heads(table: ReferenceTable) -> Int64s:
     """Return the keys whose folder (what precedes the last slash) is not that of the key before."""
-    count = len(table)
-    letters = np.frombuffer(table.text, np.uint8)
-    slashes = np.concatenate((np.full(1, -1, np.int64), np.flatnonzero(letters == _SLASH)))
-    last = slashes[np.searchsorted(slashes, table.stops) - 1] if count else slashes[:0]
-    sizes = np.maximum(last - table.starts, 0)
-    is_head = np.ones(count, np.bool_)
-    is_head[1:] = sizes[1:] != sizes[:-1]
-    for size in np.unique(sizes).tolist():
-        alike = np.flatnonzero(~is_head & (sizes == size))
-        if len(alike) and size:
-            windows = np.lib.stride_tricks.sliding_window_view(letters, size)
-            one, two = windows[table.starts[alike]], windows[table.starts[alike - 1]]
-            is_head[alike] = (one != two).any(axis=1)
-    return np.flatnonzero(is_head)
+    starts, last = table.starts, np.empty(len(table), np.int64)
+    for at in range(0, len(table), KEYS_AT_ONCE):
+        stops = table.stops[at : at + KEYS_AT_ONCE]
+        begin = int(starts[at])
+        slashes = np.flatnonzero(table.text.letters[begin : stops[-1]] == _SLASH)
+        slashes = np.concatenate((np.full(1, -1, np.int64), slashes + begin))
+        last[at : at + KEYS_AT_ONCE] = slashes[np.searchsorted(slashes, stops) - 1]
+    return np.flatnonzero(~table.text.repeats(starts, np.maximum(last, starts)))
 
 
 def _owner(folder: str, paths: Collection[str]) -> str | None:
@@ -95,15 +90,17 @@ def _owner(folder: str, paths: Collection[str]) -> str | None:
         folder = folder.rpartition("/")[0]
 
 
-def positions(lines: bytes, count: int, form: KeyForm, grid_shape: tuple[int, ...]) -> Int64s:
-    """Return the C-order position in the chunk grid of each of `count` keys, given as lines.
+def positions(
+    table: ReferenceTable, runs: Runs, form: KeyForm, grid_shape: tuple[int, ...]
+) -> Int64s:
+    """Return the C-order position in the chunk grid of each key of some runs of rows.
 
     Raises CorruptFileError for a key that is not of this form or lies outside the grid.
     """
-    if not count:
+    if not runs:
         return np.zeros(0, np.int64)
     if not grid_shape:
-        keys = _keys(lines)
+        keys = list(table.names(runs))
         wrong = [key for key in keys if key not in form.scalars]
         if wrong or len(keys) > 1:
             key = wrong[0] if wrong else keys[1]
@@ -111,42 +108,54 @@ def positions(lines: bytes, count: int, form: KeyForm, grid_shape: tuple[int, ..
         return np.zeros(1, np.int64)
     if prod(grid_shape) > MAX_CELLS:
         raise CorruptFileError(f"a chunk grid of {grid_shape} chunks")
-    index = _indices(lines, count, form, len(grid_shape))
-    if (index.max(axis=0) >= grid_shape).any():
-        outside = (index >= np.array(grid_shape, np.int64)).any(axis=1)
-        key = _keys(lines)[int(np.argmax(outside))]
-        raise CorruptFileError(f"the chunk lies outside the grid of {grid_shape} chunks", node=key)
-    if len(grid_shape) == 1:
-        return index[:, 0]
+    starts, stops = rows_of(table.starts, runs), rows_of(table.stops, runs)
     steps = [prod(grid_shape[axis + 1 :]) for axis in range(len(grid_shape))]
-    return index @ np.array(steps, np.int64)
+    found = np.zeros(len(starts), np.int64)
+    outside = np.zeros(len(starts), np.bool_)
+    for at in range(0, len(starts), KEYS_AT_ONCE):
+        part = slice(at, at + KEYS_AT_ONCE)
+        axes = _indices(table.text, starts[part], stops[part], form, len(grid_shape))
+        if axes is None:
+            _refuse(table.names(runs), form, len(grid_shape))
+        for index, step, count in zip(axes, steps, grid_shape, strict=True):
+            found[part] += index * step
+            outside[part] |= index >= count
+    if outside.any():
+        row = int(np.argmax(outside))
+        key = table.text.between(int(starts[row]), int(stops[row])).decode()
+        raise CorruptFileError(f"the chunk lies outside the grid of {grid_shape} chunks", node=key)
+    return found
 
 
-def _indices(lines: bytes, count: int, form: KeyForm, ndim: int) -> Int64s:
-    """Return the indices in the keys, `(count, ndim)`."""
-    start = b"\n" + form.prefix.encode()
-    text = b"\n" + lines[:-1]
-    if text.count(start) != count:
-        _refuse(lines, form, ndim)
-    letters = np.frombuffer(text.replace(start, b"\n")[1:] + b"\n", np.uint8)
-    stops = not_digits(letters)
-    expected = np.frombuffer((form.separator * (ndim - 1) + "\n").encode(), np.uint8)
-    if len(stops) != count * ndim or (letters[stops].reshape(-1, ndim) != expected).any():
-        _refuse(lines, form, ndim)
-    starts = np.concatenate((np.zeros(1, np.int64), stops[:-1] + 1))
-    values = whole_numbers(letters, starts, stops, MAX_DIGITS)
-    if values is None:
-        _refuse(lines, form, ndim)
-    return values.reshape(-1, ndim)
+def _indices(
+    text: Text, starts: Int64s, stops: Int64s, form: KeyForm, ndim: int
+) -> list[Int64s] | None:
+    """Return the indices in keys for each axis; None if a key is not of the form.
+
+    A key is read from its end: an index, a separator, an index, ... and then the prefix.
+    """
+    axes: list[Int64s] = []
+    ends = stops
+    for axis in range(ndim):
+        if axis:
+            ends = ends - 1
+            if (text.letters[ends] != ord(form.separator)).any():
+                return None
+        values, digits = text.numbers_before(ends)
+        if not are_plain(values, digits, MAX_DIGITS):
+            return None
+        axes.append(values.view(np.int64))
+        ends = ends - digits
+    prefix = form.prefix.encode()
+    if (ends - starts != len(prefix)).any() or not text.repeats(starts, ends)[1:].all():
+        return None
+    alike = text.between(int(starts[0]), int(ends[0])) == prefix
+    return axes[::-1] if alike else None
 
 
-def _keys(lines: bytes) -> list[str]:
-    return lines.decode().split("\n")[:-1]
-
-
-def _refuse(lines: bytes, form: KeyForm, ndim: int) -> NoReturn:
+def _refuse(keys: Iterable[str], form: KeyForm, ndim: int) -> NoReturn:
     """Raise CorruptFileError naming the first key that is not of the form."""
-    for key in _keys(lines):
+    for key in keys:
         parts = key.removeprefix(form.prefix).split(form.separator)
         plain = all(map(_INDEX.fullmatch, parts))
         if not key.startswith(form.prefix) or len(parts) != ndim or not plain:

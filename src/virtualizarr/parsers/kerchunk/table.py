@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import batched
 from operator import itemgetter
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from virtualizarr.errors import CorruptFileError
-from virtualizarr.parsers.kerchunk.digits import NINE, ZERO, Int64s
+from virtualizarr.parsers.kerchunk.digits import NINE, ZERO, Int64s, Text
 from virtualizarr.parsers.kerchunk.document import METADATA_NAMES
 
 BATCH = 16_384
@@ -38,12 +38,12 @@ class Columns(NamedTuple):
 class ReferenceTable:
     """The keys and values of a document, one row each.
 
-    The key of row `i` is `text[starts[i] : stops[i]]` in UTF-8, and a line feed follows it. `code`
-    is the number of its URL in `urls`, which are spelled as in the document; `others` holds the
-    values that are anything but a URL with offset and length, by row.
+    The key of row `i` is `text` from `starts[i]` to before `stops[i]`, in UTF-8, and a line feed
+    follows it. `code` is the number of its URL in `urls`, which are spelled as in the document;
+    `others` holds the values that are anything but a URL with offset and length, by row.
     """
 
-    text: bytes
+    text: Text
     starts: Int64s
     stops: Int64s
     code: npt.NDArray[np.uint32]
@@ -57,7 +57,7 @@ class ReferenceTable:
 
     def name(self, row: int) -> str:
         """Return a key."""
-        return self.text[self.starts[row] : self.stops[row]].decode()
+        return self.text.between(int(self.starts[row]), int(self.stops[row])).decode()
 
     def value(self, row: int) -> Any:
         """Return a value as it stands in the document."""
@@ -66,16 +66,16 @@ class ReferenceTable:
         code = int(self.code[row])
         return [self.urls[code], int(self.offset[row]), int(self.length[row])]
 
-    def lines(self, runs: Runs) -> bytes:
-        """Return the lines of some runs of keys."""
-        return b"".join(self.text[self.starts[i] : self.stops[j - 1] + 1] for i, j in runs)
+    def names(self, runs: Runs) -> Iterator[str]:
+        """Yield the keys of some runs of rows."""
+        for begin, end in runs:
+            yield from map(self.name, range(begin, end))
 
     def metadata_rows(self) -> list[int]:
         """Return the rows of the keys whose last part names a metadata document."""
         if not len(self):
             return []
-        letters = np.frombuffer(self.text, np.uint8)
-        last = letters[np.maximum(self.stops - 1, 0)]
+        last = self.text.letters[np.maximum(self.stops - 1, 0)]
         candidates = np.flatnonzero((last < ZERO) | (last > NINE)).tolist()
         return [i for i in candidates if self.name(i).rpartition("/")[2] in METADATA_NAMES]
 
@@ -152,8 +152,8 @@ class TableBuilder:
 
     def built(self) -> ReferenceTable:
         """Return the table. Raises CorruptFileError for a key that is not text of one line."""
-        text = b"".join(columns.lines for columns in self._columns)
-        stops = np.flatnonzero(np.frombuffer(text, np.uint8) == _LINE)
+        text = Text(*(columns.lines for columns in self._columns))
+        stops = np.flatnonzero(text.letters == _LINE)
         if len(stops) != self._rows:
             raise CorruptFileError("a key of the references has a line break in it")
         starts = np.concatenate((np.zeros(1, np.int64), stops[:-1] + 1))[: self._rows]
@@ -174,6 +174,13 @@ def table_of(refs: Mapping[str, Any]) -> ReferenceTable:
     builder = TableBuilder()
     builder.add_mapping(refs)
     return builder.built()
+
+
+def rows_of[A: npt.NDArray[Any]](column: A, runs: Runs) -> A:
+    """Return some runs of rows of a column."""
+    if len(runs) == 1:
+        return column[slice(*runs[0])]  # type: ignore[return-value]
+    return np.concatenate([column[:0], *(column[i:j] for i, j in runs)])  # type: ignore[return-value]
 
 
 def _joined(columns: Iterable[npt.NDArray[Any]], dtype: type[np.generic]) -> npt.NDArray[Any]:

@@ -63,8 +63,7 @@ def build_tree(
         try:
             metadata, form = described(path, documents, is_v3=path in v3)
             runs = owned.get(path, [])
-            count = sum(end - begin for begin, end in runs)
-            places = positions(table.lines(runs), count, form, metadata.grid_shape)
+            places = positions(table, runs, form, metadata.grid_shape)
             manifest = manifest_of(table, runs, places, metadata.grid_shape, expanding)
             arrays[path] = ManifestArray(metadata, manifest)
         except VirtualizeError as error:
