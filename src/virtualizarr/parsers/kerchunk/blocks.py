@@ -110,10 +110,10 @@ def _marks(letters: npt.NDArray[np.uint8]) -> Int64s | None:
 
     None unless everything but the four texts and numbers of each member is as it must be.
     """
-    marks = np.flatnonzero((letters == _QUOTE) | (letters == _COMMA))
-    if not len(marks) or len(marks) % len(_MARKS) or (letters < _SPACE).any():
+    found = np.flatnonzero((letters == _QUOTE) | (letters == _COMMA))
+    if not len(found) or len(found) % len(_MARKS) or (letters < _SPACE).any():
         return None
-    marks = marks.reshape(-1, len(_MARKS))
+    marks: Int64s = found.reshape(-1, len(_MARKS))
     if (letters[marks] != _MARKS).any() or (letters[: marks[0, 0]] != _SPACE).any():
         return None
     _, key_end, url, url_end, first, _, third = marks.T
@@ -139,7 +139,8 @@ def _is_near(letters: npt.NDArray[np.uint8], starts: Int64s, stops: Int64s) -> b
 def _after(text: Text, commas: Int64s) -> Int64s:
     """Return where what follows each comma begins, a space left out."""
     starts = commas + 1
-    return starts + (text.letters[starts] == _SPACE)
+    starts += text.letters[starts] == _SPACE
+    return starts
 
 
 def _codes(

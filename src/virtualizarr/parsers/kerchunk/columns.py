@@ -96,9 +96,9 @@ class _Numbers:
     def of(self, code: npt.NDArray[np.uint32], urls: Sequence[str]) -> npt.NDArray[np.uint32]:
         """Return the file of each code, MISSING for `OTHER`."""
         if len(urls) > URLS_PER_REFERENCE * len(code):
-            used = np.unique(code)
-            new = [self.number(urls[i]) if i < OTHER else MISSING for i in used.tolist()]
-            return np.array(new, np.uint32)[np.searchsorted(used, code)]
+            found = np.unique(code)
+            theirs = [self.number(urls[i]) if i < OTHER else MISSING for i in found.tolist()]
+            return np.array(theirs, np.uint32)[np.searchsorted(found, code)]
         places = np.minimum(code, len(urls))
         new = np.full(len(urls) + 1, MISSING, np.uint32)
         is_used = np.zeros(len(urls) + 1, np.bool_)

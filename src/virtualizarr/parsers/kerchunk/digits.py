@@ -109,7 +109,7 @@ class Text:
             return b""
         where = np.repeat(starts - ends + sizes, sizes)
         where += np.arange(len(where))
-        found = self.letters[where]
+        found: npt.NDArray[np.uint8] = self.letters[where]
         found[ends - 1] = ord("\n")
         return found.tobytes()
 
@@ -122,8 +122,8 @@ def _in_words(words: UInt64s) -> tuple[UInt64s, Int64s]:
         marks |= marks >> np.uint64(shift)
     digits = _WORD - np.bitwise_count(marks).astype(np.int64)
     values = other & ~((marks >> np.uint64(7)) * np.uint64(0xFF))
-    for factor, shift, mask in _JOINS:
-        values = ((values * factor) >> shift) & mask
+    for factor, down, mask in _JOINS:
+        values = ((values * factor) >> down) & mask
     return values, digits
 
 
