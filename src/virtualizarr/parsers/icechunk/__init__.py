@@ -122,8 +122,8 @@ def _gather(root: str, arrays: list[Node]) -> Reading[dict[str, ManifestArray]]:
     names = list(users)
     for at in range(0, len(names), MANIFESTS_PER_ROUND):
         batch = names[at : at + MANIFESTS_PER_ROUND]
-        contents = yield from read_manifests(root, batch)
-        for name, data in zip(batch, contents, strict=True):
+        held = yield from read_manifests(root, batch)
+        for name, data in zip(batch, held, strict=True):
             _take_in(data, users[name], parts, f"{root}/manifests/{name}")
     made: dict[str, ManifestArray] = {}
     for node in arrays:
@@ -134,9 +134,9 @@ def _gather(root: str, arrays: list[Node]) -> Reading[dict[str, ManifestArray]]:
     return made
 
 
-def _take_in(data: bytes, users: list[Node], parts: dict[str, Gathering], url: str) -> None:
+def _take_in(data: list[bytes], users: list[Node], parts: dict[str, Gathering], url: str) -> None:
     try:
-        manifest = manifest_of(data)
+        manifest = manifest_of(data.pop())
         tables = array_positions(manifest)
         for node in users:
             if node.identity in tables:

@@ -8,7 +8,7 @@ at one by one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import prod
@@ -26,12 +26,14 @@ from virtualizarr.model.sparse import BYTES_PER_FILE_BYTE, FREE_BYTES, NEARLY_EM
 from virtualizarr.parsers.icechunk.files import import_zstandard, object_names
 from virtualizarr.parsers.icechunk.flatbuffer import Buffer, Table, Tables
 
-BLOCK = 65_536
+BLOCK = 32_768
 INDEX, INLINED, OFFSET, LENGTH, CHUNK_ID, LOCATION, ETAG, MODIFIED, COMPRESSED = range(9)
 MAX_URL = 65_536
 ROW_BYTES = 16
 
 type Key = tuple[str, bytes, int]
+type Cells = npt.NDArray[np.int64] | range
+type Column = npt.NDArray[Any]
 type Decoder = Callable[[bytes], bytes]
 
 
@@ -45,10 +47,10 @@ class Gathering:
     root: str
     grid_shape: tuple[int, ...]
     files: dict[Key, int] = field(default_factory=dict)
-    cells: list[npt.NDArray[np.int64]] = field(default_factory=list)
+    cells: list[Cells] = field(default_factory=list)
     codes: list[npt.NDArray[np.uint32]] = field(default_factory=list)
     offsets: list[npt.NDArray[np.uint64]] = field(default_factory=list)
-    lengths: list[npt.NDArray[np.uint64]] = field(default_factory=list)
+    lengths: list[Column] = field(default_factory=list)
     inline: list[bytes] = field(default_factory=list)
     inline_size: int = 0
     bytes_present: int = 0
@@ -57,17 +59,18 @@ class Gathering:
         """Take in the references of the array in one manifest."""
         buffer = array.buffer
         self.bytes_present += len(buffer.bytes)
-        positions = array.positions(1)
         decode = _location_decoder(manifest)
-        for at in range(0, len(positions), BLOCK):
-            self._add_block(buffer, Tables(buffer, positions[at : at + BLOCK]), decode)
+        for positions in array.position_blocks(1, BLOCK):
+            self._add_block(buffer, Tables(buffer, positions), decode)
 
     def _add_block(self, buffer: Buffer, refs: Tables, decode: Decoder) -> None:
-        index = refs.word_rows(INDEX, len(self.grid_shape)).astype(np.int64)
-        inside = (index < np.array(self.grid_shape, np.int64)).all(axis=1)
+        index = refs.word_rows(INDEX, len(self.grid_shape))
+        inside = np.ones(len(refs), np.bool_)
         cells = np.zeros(len(refs), np.int64)
         for axis, count in enumerate(self.grid_shape):
-            cells = cells * count + index[:, axis]
+            inside &= index[:, axis] < count
+            cells *= count
+            cells += index[:, axis]
         offset, length = refs.numbers(OFFSET, 2), refs.numbers(LENGTH, 2)
         codes = np.full(len(refs), MISSING, np.uint32)
         self._virtual(buffer, refs, codes, decode)
@@ -76,10 +79,10 @@ class Gathering:
         if (codes == MISSING).any():
             raise CorruptFileError("a chunk reference is neither inline, native nor virtual")
         rows = slice(None) if inside.all() else inside
-        self.cells.append(cells[rows])
+        self.cells.append(_in_a_row(cells[rows]))
         self.codes.append(codes[rows])
         self.offsets.append(offset[rows])
-        self.lengths.append(length[rows])
+        self.lengths.append(narrowed(length[rows]))
 
     def _virtual(
         self, buffer: Buffer, refs: Tables, codes: npt.NDArray[np.uint32], decode: Decoder
@@ -149,12 +152,11 @@ class Gathering:
         grid = self.grid_shape
         if not self.cells:
             return ChunkManifest.empty(grid)
-        cell = np.concatenate(self.cells)
         total = prod(grid)
-        codes, offset = np.concatenate(self.codes), np.concatenate(self.offsets)
-        length = narrowed(np.concatenate(self.lengths))
-        if len(cell) != total or (cell != np.arange(total)).any():
-            self._check_memory(total, len(cell))
+        codes, offset, length = map(_joined, (self.codes, self.offsets, self.lengths))
+        if not _are_all(self.cells, total):
+            self._check_memory(total, len(codes))
+            cell = np.concatenate([_numbers(part) for part in self.cells])
             codes = _spread(codes, cell, total, MISSING)
             offset, length = _spread(offset, cell, total, 0), _spread(length, cell, total, 0)
             if int(np.count_nonzero(codes != MISSING)) != len(cell):
@@ -175,6 +177,36 @@ class Gathering:
                 f"a chunk grid of {total} cells of which {rows} are stored would need "
                 f"{total * ROW_BYTES} bytes of memory; at most {allowed} are spent on it"
             )
+
+
+def _in_a_row(cells: npt.NDArray[np.int64]) -> Cells:
+    """Return cells as a range where each follows the one before."""
+    if len(cells) and (cells[1:] == cells[:-1] + 1).all():
+        return range(int(cells[0]), int(cells[-1]) + 1)
+    return cells
+
+
+def _numbers(cells: Cells) -> npt.NDArray[np.int64]:
+    if isinstance(cells, range):
+        return np.arange(cells.start, cells.stop, dtype=np.int64)
+    return cells
+
+
+def _are_all(parts: Sequence[Cells], total: int) -> bool:
+    """Say whether the parts together are the cells from 0 to before `total`, in order."""
+    at = 0
+    for part in filter(len, parts):
+        if not isinstance(part, range) or part.start != at:
+            return False
+        at = part.stop
+    return at == total
+
+
+def _joined(parts: list[Column]) -> npt.NDArray[Any]:
+    """Return the parts joined; the list is emptied, so that they do not outlive it."""
+    joined = np.concatenate(parts)
+    parts.clear()
+    return joined
 
 
 def _spread(

@@ -39,17 +39,17 @@ def content(data: bytes | memoryview, kind: int) -> bytes:
         raise UnsupportedFeatureError(f"version {version} of the Icechunk specification")
     if found != kind:
         raise CorruptFileError(f"the file is of kind {found}, not {kind}", at=37)
-    body = bytes(data[HEADER:])
+    body = memoryview(data)[HEADER:]
     if compression == UNCOMPRESSED:
-        return body
+        return bytes(body)
     if compression != ZSTD:
         raise UnsupportedFeatureError(f"compression {compression} of an Icechunk file")
     return _decompressed(body)
 
 
-def _decompressed(body: bytes) -> bytes:
+def _decompressed(body: memoryview) -> bytes:
     limit = FREE_BYTES + MAX_RATIO * len(body)
-    size = zstd_content_size(body[:18])
+    size = zstd_content_size(bytes(body[:18]))
     if size is None:
         zstandard: Any = import_zstandard()
         try:

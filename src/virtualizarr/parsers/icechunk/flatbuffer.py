@@ -8,6 +8,7 @@ million tables are read with a few array operations. Every position is checked b
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from virtualizarr.errors import CorruptFileError
+
+MANY = 65_536
 
 type Positions = npt.NDArray[np.int64]
 
@@ -114,9 +117,16 @@ class Table:
 
     def positions(self, number: int) -> Positions:
         """Return where the tables of a vector lie."""
+        parts = list(self.position_blocks(number, MANY))
+        return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+
+    def position_blocks(self, number: int, size: int) -> Iterator[Positions]:
+        """Yield where the tables of a vector lie, `size` of them at a time."""
         start, count = self.vector(number)
         self.buffer.check(start, 4 * count)
-        return self.buffer.follow(start + 4 * np.arange(count, dtype=np.int64))
+        for at in range(0, count, size):
+            numbers = np.arange(at, min(at + size, count), dtype=np.int64)
+            yield self.buffer.follow(start + 4 * numbers)
 
     def tables(self, number: int) -> list[Table]:
         """Return the tables of a vector."""

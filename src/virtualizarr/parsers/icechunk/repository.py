@@ -141,13 +141,21 @@ def _identity(table: Table, number: int, size: int, what: str) -> str:
     return object_name(identity)
 
 
-def read_manifests(root: str, names: Sequence[str]) -> Reading[list[bytes]]:
-    """Return manifest files as they are stored, in one round."""
-    found = yield [Elsewhere(f"{root}/manifests/{name}", read_whole()) for name in names]
+def read_manifests(root: str, names: Sequence[str]) -> Reading[list[list[bytes]]]:
+    """Return manifest files as they are stored, in one round.
+
+    Each is in a list of its own, to be taken out of it: who runs the reading holds on to answers.
+    """
+    found = yield [Elsewhere(f"{root}/manifests/{name}", _read_boxed()) for name in names]
     for data in found:
         if isinstance(data, VirtualizeError):
             raise data
     return list(found)
+
+
+def _read_boxed() -> Reading[list[bytes]]:
+    data = yield from read_whole()
+    return [data]
 
 
 def manifest_of(data: bytes) -> Table:
