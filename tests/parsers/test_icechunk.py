@@ -25,9 +25,9 @@ from virtualizarr.errors import (
     UnsupportedFeatureError,
     VirtualizeError,
 )
-from virtualizarr.model import Location, ManifestArray, ManifestGroup
+from virtualizarr.model import MISSING, Location, ManifestArray, ManifestGroup
 from virtualizarr.parsers.driver import Sources, parse_with
-from virtualizarr.parsers.icechunk import IcechunkParser
+from virtualizarr.parsers.icechunk import IcechunkParser, chunk_refs
 from virtualizarr.parsers.icechunk.files import object_names
 from virtualizarr.source.memory import BytesSource
 from virtualizarr.store import ManifestStore
@@ -90,6 +90,42 @@ def test_native_and_inline_chunks(tmp_path: Path) -> None:
     assert small.manifest.inline
     read = zarr.open_group(ManifestStore(group), mode="r")
     np.testing.assert_array_equal(read["large"][...], values["large"])
+
+
+@pytest.mark.parametrize("split", [None, 3])
+@pytest.mark.parametrize("left_out", [[], [0], [4, 5], [11], [0, 3, 6, 9, 11]])
+def test_blocks_of_references_say_what_icechunk_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, split: int | None, left_out: list[int]
+) -> None:
+    """Blocks and manifests with gaps at any place; cells are kept as ranges where they can be."""
+    monkeypatch.setattr(chunk_refs, "BLOCK", 4)
+    every = icechunk.ManifestSplitCondition.AnyArray()
+    axis = icechunk.ManifestSplitDimCondition.Axis(0)
+    cut = {} if split is None else {every: {axis: split}}
+    splitting = icechunk.ManifestSplittingConfig.from_dict(cut) if cut else None
+    repository = _created(tmp_path / "repo", splitting=splitting)
+    session = repository.writable_session("main")
+    root = zarr.group(session.store, zarr_format=3)
+    root.create_array("a", shape=(6, 2), chunks=(1, 1), dtype="u1", compressors=None)
+    session.store.set_virtual_refs_arr(
+        "a",
+        [6, 2],
+        ["" if cell in left_out else f"s3://bucket/{cell % 5}" for cell in range(12)],
+        np.arange(12, dtype=np.uint64) * 7,
+        np.arange(1, 13, dtype=np.uint64),
+    )
+    session.commit("references")
+    array = parsed(tmp_path / "repo")["a"]
+    assert isinstance(array, ManifestArray)
+    manifest = array.manifest
+    for cell in range(12):
+        code = int(manifest.location.reshape(-1)[cell])
+        if cell in left_out:
+            assert code == MISSING
+            continue
+        assert manifest.locations[code].url == f"s3://bucket/{cell % 5}"
+        assert int(manifest.offset.reshape(-1)[cell]) == 7 * cell
+        assert int(manifest.length.reshape(-1)[cell]) == cell + 1
 
 
 def test_old_repositories(tmp_path: Path) -> None:
