@@ -143,6 +143,8 @@ def _by_gdal(path: Path, rng: Rng) -> None:
         options.pop("predictor", None)
     options |= {name: "YES" for name in ("sparse_ok", "bigtiff") if _often(rng, 0.25)}
     options["endianness"] = _pick(rng, ("LITTLE", "LITTLE", "BIG"))
+    if options.get("nbits") == 24:
+        options["endianness"] = "LITTLE"  # libtiff swaps what GDAL has packed highest bit first
     with rasterio.open(
         path,
         "w",
