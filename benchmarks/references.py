@@ -36,6 +36,13 @@ def of_tree(tree: Any) -> dict[str, list[int]]:
     }
 
 
+def of_opened(result: Any, side: str) -> dict[str, list[int]]:
+    """Return the same for whatever a side opened: a DataTree, a Dataset or a group."""
+    if hasattr(result, "subtree"):
+        return of_tree(result)
+    return of_dataset(result) if hasattr(result, "variables") else of_group(result)
+
+
 def of_group(group: Any, path: str = "") -> dict[str, list[int]]:
     """Return the same for a tree of virtual arrays."""
     found = {f"{path}/{name}": of_manifest(a.manifest) for name, a in group.arrays.items()}

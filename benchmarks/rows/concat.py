@@ -1,16 +1,18 @@
 """xr.concat of 1,000 virtual datasets of 10 variables; and only joining their arrays."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from benchmarks import references
-from benchmarks.cases import Case, Row, Target
+from benchmarks.cases import Case, Row, Target, Work
 
 ARRAYS = 0.03 / 0.1
 
 
-def _pieces(count: int):
+def _pieces(count: int) -> Iterator[list[Any]]:
     from virtualizarr.manifests import ChunkManifest, ManifestArray
     from virtualizarr.manifests.utils import create_v3_array_metadata
 
@@ -35,7 +37,7 @@ def _pieces(count: int):
         ]
 
 
-def manifests(data: Path, case: str):
+def manifests(data: Path, case: str) -> Work:
     kind, count = case.split()
     pieces = list(_pieces(int(count)))
     if kind == "arrays":
@@ -44,7 +46,7 @@ def manifests(data: Path, case: str):
     return _joining(pieces)
 
 
-def xarray_alone(data: Path, case: str):
+def xarray_alone(data: Path, case: str) -> Work:
     kind, count = case.split()
     pieces = [[_Nothing((24, 90, 180)) for _ in range(10)] for _ in range(int(count))]
     if kind == "arrays":
@@ -53,7 +55,7 @@ def xarray_alone(data: Path, case: str):
     return _joining(pieces)
 
 
-def _joining(pieces):
+def _joining(pieces: Sequence[Sequence[Any]]) -> Work:
     import xarray as xr
 
     dims = ("time", "lat", "lon")
@@ -78,24 +80,24 @@ class _Nothing:
         self.dtype = np.dtype("f4")
         self.ndim = len(shape)
 
-    def __array_function__(self, func, types, args, kwargs):
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if func is np.concatenate:
             return _Nothing((sum(each.shape[0] for each in args[0]), *self.shape[1:]))
         if func is np.result_type:
             return self.dtype
         return NotImplemented
 
-    def __array_ufunc__(self, *args, **kwargs):
+    def __array_ufunc__(self, *args: Any, **kwargs: Any) -> Any:
         return NotImplemented
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         raise TypeError("no values")
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: Any) -> Any:
         return self
 
 
-def found(result, side: str):
+def found(result: Any, side: str) -> Any:
     if side == "xarray alone":
         return None
     if isinstance(result, list):
@@ -106,7 +108,7 @@ def found(result, side: str):
 ROW = Row(
     title=__doc__ + " `xarray alone` joins arrays that hold nothing.",
     cases=(
-        Case("datasets 250", series="datasets", size=250, quick=False),
+        Case("datasets 250", series="datasets", size=250),
         Case("datasets 1000", (Target(0.55 / 0.65, "VirtualiZarr"),), "datasets", 1000),
         Case("arrays 250", (), "arrays", 250),
         Case("arrays 1000", (Target(ARRAYS, "VirtualiZarr"),), "arrays", 1000),
@@ -114,5 +116,5 @@ ROW = Row(
     sides={"ours": manifests, "VirtualiZarr": manifests, "xarray alone": xarray_alone},
     here=("xarray alone",),
     found=found,
-    repeat=3,
+    turns=4,
 )

@@ -3,8 +3,9 @@
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
-from benchmarks.cases import Case, Row, Target
+from benchmarks.cases import Case, Row, Side, Target, Work
 
 STATEMENTS = {
     "ours": "import virtualizarr",
@@ -14,8 +15,8 @@ STATEMENTS = {
 TURNS = 5
 
 
-def _importing(side: str):
-    def prepared(data: Path, case: str):
+def _importing(side: str) -> Side:
+    def prepared(data: Path, case: str) -> Work:
         return lambda: min(_seconds(STATEMENTS[side]) for _ in range(TURNS))
 
     return prepared
@@ -30,7 +31,7 @@ def _seconds(statement: str) -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def also(result, side: str):
+def also(result: Any, side: str) -> dict[str, float]:
     return {"seconds": result}
 
 
@@ -45,5 +46,5 @@ ROW = Row(
     sides={side: _importing(side) for side in STATEMENTS},
     here=("xarray and zarr",),
     also=also,
-    repeat=1,
+    turns=1,
 )

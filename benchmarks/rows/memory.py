@@ -3,9 +3,11 @@
 import gc
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 from benchmarks import hdf5_files, references, virtual_data
-from benchmarks.cases import Case, Row, Target
+from benchmarks.case_file import made_whole
+from benchmarks.cases import Case, Row, Target, Work
 
 BYTES = "bytes a reference"
 
@@ -16,13 +18,13 @@ def _path(data: Path, case: str) -> Path:
 
 def make(data: Path, case: str) -> None:
     path = _path(data, case)
-    if case == "200k of one file" and not path.exists():
-        hdf5_files.chunk_index(path, 200_000, "btree1")
-    if case.startswith("200k un") and not path.exists():
-        hdf5_files.implicit(path, 200_000)
+    if case == "200k of one file":
+        made_whole(path, lambda part: hdf5_files.chunk_index(part, 200_000, "btree1"))
+    if case.startswith("200k un"):
+        made_whole(path, lambda part: hdf5_files.implicit(part, 200_000))
 
 
-def _builder(data: Path, case: str):
+def _builder(data: Path, case: str) -> Work:
     if case.startswith("1M of"):
         return lambda: virtual_data.chunk_manifest(1_000_000)
     path = _path(data, case)
@@ -30,7 +32,7 @@ def _builder(data: Path, case: str):
     return lambda: _parsed(path)[name].manifest
 
 
-def _parsed(path: Path):
+def _parsed(path: Path) -> Any:
     import virtualizarr
 
     if hasattr(virtualizarr, "parse"):
@@ -40,11 +42,11 @@ def _parsed(path: Path):
     return HDFParser()(f"file://{path}", references.peer_registry())._group.arrays
 
 
-def measured(data: Path, case: str):
+def measured(data: Path, case: str) -> Work:
     build = _builder(data, case)
     build()
 
-    def work():
+    def work() -> Any:
         gc.collect()
         tracemalloc.start()
         manifest = build()
@@ -56,7 +58,7 @@ def measured(data: Path, case: str):
     return work
 
 
-def also(result, side: str):
+def also(result: Any, side: str) -> dict[str, float]:
     manifest, taken = result
     cells = 1
     for count in manifest.shape_chunk_grid:
@@ -64,7 +66,7 @@ def also(result, side: str):
     return {BYTES: taken / cells}
 
 
-def found(result, side: str):
+def found(result: Any, side: str) -> Any:
     return references.of_manifest(result[0])
 
 
@@ -89,5 +91,5 @@ ROW = Row(
     found=found,
     also=also,
     shown=(BYTES,),
-    repeat=1,
+    turns=1,
 )
