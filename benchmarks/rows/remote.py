@@ -49,7 +49,7 @@ MAKERS: dict[str, tuple[Maker, int]] = {
 SPREAD, SCATTERED = 1.0 / 25, 1.5 / 213
 CASES = (
     _case("small file", 2, 0.12, 0.12 / 0.52),
-    _case("50 variables", 10, None, SPREAD, "variables", size=50),
+    _case("50 variables", 10, None, None, "variables", size=50),
     _case("300 variables", 10, 1.0, SPREAD, "variables", size=300, slow=(PEER,)),
     _case("2k scattered chunks", 4, None, None, "chunks", size=2_000),
     _case("20k scattered chunks", 4, None, None, "chunks", size=20_000, quick=False),
