@@ -15,6 +15,7 @@ WANTED = HERE / "peers.txt"
 PLACE = HERE / ".venv-peers"
 PYTHON = PLACE / "bin/python"
 INSTALLED = PLACE / "peers.txt"
+# No icechunk: it starts threads when it is imported, and they would be missing after a fork.
 OUR_MODULES = (
     *("virtualizarr", "virtualizarr.manifests", "virtualizarr.parsers.hdf5", "xarray", "zarr"),
     *(
@@ -23,11 +24,11 @@ OUR_MODULES = (
         "virtualizarr.parsers.kerchunk",
     ),
     *("virtualizarr.parsers.netcdf3", "virtualizarr.parsers.tiff", "virtualizarr.writers.kerchunk"),
-    *("h5py", "icechunk", "pandas", "pyarrow.parquet"),
+    *("h5py", "pandas", "pyarrow.parquet"),
 )
 THEIR_MODULES = (
     *("virtualizarr", "virtualizarr.manifests", "virtualizarr.parsers", "xarray", "zarr"),
-    *("h5py", "icechunk", "pandas", "netCDF4", "fastparquet", "obspec_utils.registry"),
+    *("h5py", "pandas", "netCDF4", "fastparquet", "obspec_utils.registry"),
     *("kerchunk.hdf", "kerchunk.grib2", "hidefix", "gribberish.virtualizarr", "virtual_tiff"),
 )
 

@@ -64,7 +64,7 @@ class Runner:
         self.ours, self.theirs = ours, theirs
         self.rounds, self.quick = rounds, quick
         self.patience = QUICK_PATIENCE if quick else PATIENCE
-        self.spent: dict[tuple[str, str], float] = {}
+        self.spent: dict[tuple[str, str], tuple[float, float]] = {}
 
     def measured(self, name: str, row: Row, case: Case) -> list[Line]:
         """Make the data of a case, run its sides in turn, and return its lines."""
@@ -88,7 +88,9 @@ class Runner:
         worker = self.ours if here else self.theirs
         before = time.monotonic()
         answer = worker.measure(name, case.name, side, self.patience)
-        self.spent[name, side] = self.spent.get((name, side), 0) + time.monotonic() - before
+        wall, cpu = self.spent.get((name, side), (0.0, 0.0))
+        wall, cpu = wall + time.monotonic() - before, cpu + answer.get("cpu", 0.0)
+        self.spent[name, side] = wall, cpu
         return answer
 
 
@@ -138,11 +140,11 @@ def _row(name: str) -> Row:
     return row
 
 
-def _times(spent: Mapping[tuple[str, str], float]) -> str:
-    """Return what the run itself took, by row and side, in seconds on the clock."""
+def _times(spent: Mapping[tuple[str, str], tuple[float, float]]) -> str:
+    """Return what the run itself took, by row and side: seconds on the clock, and of CPU."""
     by_row: dict[str, list[str]] = {}
-    for (name, side), seconds in spent.items():
-        by_row.setdefault(name, []).append(f"{side} {seconds:.1f}")
+    for (name, side), (wall, cpu) in spent.items():
+        by_row.setdefault(name, []).append(f"{side} {wall:.1f} ({cpu:.1f})")
     return "\n".join(f"{name}: {', '.join(parts)}" for name, parts in by_row.items())
 
 

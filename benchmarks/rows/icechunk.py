@@ -14,10 +14,19 @@ def ours() -> Tools:
 
 
 def virtualizarr_2() -> Tools:
+    return write_plainly, read_plainly
+
+
+def read_plainly(path: Path) -> Any:
+    """Read with VirtualiZarr 2, from a session: by URL it does not find local repositories."""
+    import icechunk
+
     from virtualizarr.parsers import IcechunkParser
 
-    registry = references.peer_registry()
-    return write_plainly, lambda path: IcechunkParser()(f"file://{path}", registry)._group
+    repository = icechunk.Repository.open(icechunk.local_filesystem_storage(str(path)))
+    session = repository.readonly_session("main")
+    prefix, registry = f"file://{path}/chunks", references.peer_registry()
+    return IcechunkParser().parse_session(session, registry, native_chunks_prefix=prefix)._group
 
 
 def write_plainly(dataset: Any, path: Path, prefix: str = "s3://bucket/") -> None:

@@ -12,7 +12,7 @@ STATEMENTS = {
     "VirtualiZarr": "import virtualizarr",
     "xarray and zarr": "import xarray, zarr",
 }
-TURNS = 5
+TURNS = 2
 
 
 def _importing(side: str) -> Side:

@@ -43,5 +43,5 @@ ROW = Row(
     sides={"ours": FILE.opened, "VirtualiZarr": FILE.opened_by_2, "kerchunk": kerchunk},
     found=found,
     differences={("VirtualiZarr", "time"): WHOLE},
-    turns=8,
+    turns=5,
 )
