@@ -18,6 +18,7 @@ INSTALLED = PLACE / "peers.txt"
 # No icechunk: it starts threads when it is imported, and they would be missing after a fork.
 OUR_MODULES = (
     *("virtualizarr", "virtualizarr.manifests", "virtualizarr.parsers.hdf5", "xarray", "zarr"),
+    *("virtualizarr.api", "virtualizarr.engine", "dask.array", "pyproj", "kerchunk.xarray_backend"),
     *(
         "virtualizarr.parsers.grib",
         "virtualizarr.parsers.icechunk",
@@ -26,6 +27,7 @@ OUR_MODULES = (
     *("virtualizarr.parsers.netcdf3", "virtualizarr.parsers.tiff", "virtualizarr.writers.kerchunk"),
     *("h5py", "pandas", "pyarrow.parquet"),
 )
+"""What ours uses, and what xarray and zarr import with it where it is installed."""
 THEIR_MODULES = (
     *("virtualizarr", "virtualizarr.manifests", "virtualizarr.parsers", "xarray", "zarr"),
     *("h5py", "pandas", "netCDF4", "fastparquet", "obspec_utils.registry"),

@@ -54,7 +54,10 @@ ROWS = (
     "importing",
 )
 QUICK_PATIENCE, PATIENCE = 2.0, 60.0
-"""Seconds that a side may take for a case before its further turns and rounds are left out."""
+"""Seconds that a side may take for a case before its further turns are left out.
+
+Half of that, with all that it takes to prepare, and its further rounds are left out.
+"""
 
 
 class Runner:
@@ -76,7 +79,7 @@ class Runner:
         took = dict.fromkeys(results, 0.0)
         for _ in range(self.rounds):
             for side, answers in results.items():
-                if side in left_out or took[side] > self.patience:
+                if side in left_out or took[side] > self.patience / 2:
                     continue
                 before = time.monotonic()
                 here = side == OURS or side in row.here
@@ -125,11 +128,13 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=ROWS, default=ROWS, metavar="ROW")
     parser.add_argument("--quick", action="store_true", help="sizes that take minutes in all")
-    parser.add_argument("--rounds", type=int, default=3, help="fresh processes a side")
+    parser.add_argument("--rounds", type=int, help="fresh processes a side: 3, or 2 if quick")
     parser.add_argument("--readme", action="store_true", help="put the table into the README")
     options = parser.parse_args()
     if options.readme and set(options.only) != set(ROWS):
         parser.error("the table of the README has all rows: --readme goes without --only")
+    if options.rounds is None:
+        options.rounds = 2 if options.quick else 3
     if options.rounds < 1:
         parser.error("--rounds is at least 1")
     return options

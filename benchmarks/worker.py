@@ -5,7 +5,7 @@
 reads requests from standard input, a line of JSON each, `[row, case, side, patience]`, and answers
 each with a line of JSON: what `measure` returned, or {"error": why}; and {"cpu": seconds that the
 process took in all}. Every measurement begins in a process of its own whose modules are imported
-and which did nothing else before.
+and which did nothing else before. Modules of packages that are not installed are passed over.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from importlib.util import find_spec
 from typing import Any
 
 from benchmarks.measure import measure
@@ -30,7 +31,8 @@ def serve(modules: list[str]) -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     for module in modules:
-        importlib.import_module(module)
+        if find_spec(module.partition(".")[0]) is not None:
+            importlib.import_module(module)
     gc.collect()
     gc.freeze()
     for request in sys.stdin:

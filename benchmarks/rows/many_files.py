@@ -11,7 +11,7 @@ from benchmarks import hdf5_files, references
 from benchmarks.cases import Case, Row, Target, Work
 from benchmarks.server import RangeServer
 
-COUNTS = (20, 100, 1000)
+COUNTS = (12, 100, 1000)
 LATENCY = 0.05
 FIRST = "00000.nc"
 PER_FILE = 1000 / 150

@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks.case_file import CaseFile, made_whole
 from benchmarks.cases import Case, Row, Target, Work
 
-COUNTS = (40, 160, 1000)
+COUNTS = (25, 100, 1000)
 FILE = CaseFile("reading_{}_chunks.h5")
 HOW = ("zarr", "zarr fused", "xarray")
 
@@ -95,8 +95,8 @@ ROW = Row(
             (Target(1.15, "h5py"),),
             how,
             count,
-            quick=count <= 160,
-            slow=("VirtualiZarr",) if count == 160 else (),
+            quick=count <= 100,
+            slow=("VirtualiZarr",) if count == 100 else (),
             skip=() if how == "zarr" else ("VirtualiZarr",),
         )
         for how in HOW
