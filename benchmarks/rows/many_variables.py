@@ -15,8 +15,13 @@ MAKERS: dict[str, tuple[Callable[[Path, int], None], int, int]] = {
     "granule 1000": (hdf5_files.granule, 6, 1000),
     "granule 4000": (hdf5_files.granule, 24, 4000),
 }
-NESTED = 0.15 / 7.0
-GRANULE = 0.25 / 3.5
+NESTED, GRANULE = Target(0.15 / 7.0, "VirtualiZarr"), Target(0.25 / 3.5, "VirtualiZarr")
+TARGETS: dict[str, tuple[Target, ...]] = {
+    "nested 300": (NESTED, Target(0.15)),
+    "nested 1200": (NESTED,),
+    "granule 1000": (GRANULE, Target(0.25)),
+    "granule 4000": (GRANULE,),
+}
 FILE = CaseFile("{}.h5")
 
 
@@ -40,7 +45,7 @@ ROW = Row(
     cases=tuple(
         Case(
             name,
-            (Target(NESTED if name.startswith("nested") else GRANULE, "VirtualiZarr"),),
+            TARGETS.get(name, ()),
             name.split()[0],
             size,
             quick=name not in ("nested 1200", "granule 4000"),
