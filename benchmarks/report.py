@@ -126,7 +126,7 @@ def figure(value: float | None, measure: str) -> str:
     if value is None:
         return "-"
     if measure == SECONDS:
-        return f"{value * 1000:.2f} ms" if value < 0.1 else f"{value:.2f} s"
+        return f"{value * 1000:.2f} ms" if value < 0.1 else f"{value:.3g} s"
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 

@@ -112,5 +112,4 @@ ROW = Row(
     sides={"ours": manifests, "VirtualiZarr": manifests, "xarray alone": xarray_alone},
     here=("xarray alone",),
     found=found,
-    turns=4,
 )

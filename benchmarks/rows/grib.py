@@ -103,5 +103,4 @@ ROW = Row(
         ("kerchunk", "fields"): "kerchunk finds fewer fields: first of a message; GRIB1 breaks off",
         ("kerchunk", "mean of the first field"): "",
     },
-    turns=4,
 )

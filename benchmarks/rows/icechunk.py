@@ -26,7 +26,8 @@ def read_plainly(path: Path) -> Any:
     repository = icechunk.Repository.open(icechunk.local_filesystem_storage(str(path)))
     session = repository.readonly_session("main")
     prefix, registry = f"file://{path}/chunks", references.peer_registry()
-    return IcechunkParser().parse_session(session, registry, native_chunks_prefix=prefix)._group
+    parser: Any = IcechunkParser()
+    return parser.parse_session(session, registry, native_chunks_prefix=prefix)._group
 
 
 def write_plainly(dataset: Any, path: Path, prefix: str = "s3://bucket/") -> None:

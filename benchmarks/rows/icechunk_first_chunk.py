@@ -98,5 +98,4 @@ ROW = Row(
     sides={"ours": _reading("ours"), "VirtualiZarr": _reading("theirs")},
     found=found,
     shown=("seconds", "peak MB"),
-    turns=3,
 )

@@ -105,5 +105,4 @@ ROW = Row(
     make=make,
     sides={"ours": ours, "h5py": h5py, "VirtualiZarr": virtualizarr_2},
     found=found,
-    turns=4,
 )

@@ -54,5 +54,4 @@ ROW = Row(
     make=make,
     sides={"ours": ours, "VirtualiZarr": virtualizarr_2},
     found=references.of_opened,
-    turns=3,
 )
