@@ -10,6 +10,7 @@ from benchmarks.cases import SECONDS
 from benchmarks.judging import Line
 
 NAMESPACE = "http://www.w3.org/2000/svg"
+FONT = 'font-family="sans-serif" font-size="11"'
 TITLE = "our time as a share of the peer's; left of 1 is faster"
 LABELS, BARS, RIGHT = 330, 520, 60
 """Widths in pixels: of the labels, of the axis, of what is right of it."""
@@ -34,7 +35,7 @@ def bars(lines: Sequence[Line]) -> str:
     bottom = TOP + STEP * len(shown)
     width, height = LABELS + BARS + RIGHT, bottom + BOTTOM
     parts = [
-        f'<svg xmlns="{NAMESPACE}" width="{width}" height="{height}" font-size="11">',
+        f'<svg xmlns="{NAMESPACE}" width="{width}" height="{height}" {FONT}>',
         f'<rect width="{width}" height="{height}" fill="white"/>',
         *_legend(),
         *_grid(axis, bottom),
