@@ -46,6 +46,8 @@ MAKERS: dict[str, tuple[Maker, int]] = {
     "20k scattered chunks": (hdf5_files.scattered, 20_000),
     "200k scattered chunks": (hdf5_files.scattered, 200_000),
 }
+CONNECTIONS = 64
+FEWER = f"200k scattered chunks, {CONNECTIONS} at once"
 SPREAD, SCATTERED = 1.0 / 25, 1.5 / 213
 CASES = (
     _case("small file", 2, 0.12, 0.12 / 0.52),
@@ -54,20 +56,31 @@ CASES = (
     _case("2k scattered chunks", 4, None, None, "chunks", size=2_000),
     _case("20k scattered chunks", 4, None, None, "chunks", size=20_000, quick=False),
     _case("200k scattered chunks", 4, 4.0, SCATTERED, "chunks", size=200_000, slow=(PEER,)),
+    _case(FEWER, 4, 4.0, skip=(PEER,)),
 )
 
 
+def _path(data: Path, case: str) -> Path:
+    return FILE.path(data, case.partition(",")[0])
+
+
+def _server(data: Path, case: str) -> RangeServer:
+    if case == FEWER:
+        return RangeServer(data, LATENCY, CONNECTIONS).start()
+    return RangeServer(data, LATENCY).start()
+
+
 def make(data: Path, case: str) -> None:
-    maker, size = MAKERS[case]
-    made_whole(FILE.path(data, case), lambda part: maker(part, size))
+    maker, size = MAKERS[case.partition(",")[0]]
+    made_whole(_path(data, case), lambda part: maker(part, size))
 
 
 def ours(data: Path, case: str) -> Work:
     import virtualizarr
 
-    path = FILE.path(data, case)
+    path = _path(data, case)
     virtualizarr.parse(path)
-    server = RangeServer(data, LATENCY).start()
+    server = _server(data, case)
     url = f"{server.url}/{path.name}"
     return lambda: (virtualizarr.parse(url, parser="hdf5"), server, path)
 
@@ -78,10 +91,10 @@ def virtualizarr_2(data: Path, case: str) -> Work:
 
     from virtualizarr.parsers import HDFParser
 
-    path = FILE.path(data, case)
+    path = _path(data, case)
     if case == "small file":
         HDFParser()(f"file://{path}", references.peer_registry())
-    server = RangeServer(data, LATENCY).start()
+    server = _server(data, case)
     store = HTTPStore(server.url, client_options={"allow_http": True})
     registry = ObjectStoreRegistry({server.url: store})
     return lambda: (HDFParser()(f"{server.url}/{path.name}", registry)._group, server, path)
