@@ -35,7 +35,8 @@ class Case:
     - `series` and `size`: cases of one series are the same work at several sizes.
     - `quick`: it is also part of the quick run.
     - `skip`: sides that are not run, because they would take hours or cannot do it.
-    - `once`: one round is enough, for what takes minutes.
+    - `slow`: sides that the quick run leaves to the whole one, because one turn takes too long; the
+      table says so. Another case of the row, of a smaller size, is for them.
     """
 
     name: str
@@ -44,7 +45,7 @@ class Case:
     size: float = 0
     quick: bool = True
     skip: tuple[str, ...] = ()
-    once: bool = False
+    slow: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,9 @@ class Row:
       `differences` says of a side and a name.
     - `also`: further measures of a result: bytes, requests.
     - `shown`: which measures the table has a line for besides the targets.
-    - `repeat`: how often a process repeats the work; the best counts. `wall`: by the clock on the
-      wall, instead of CPU time.
+    - `turns`: how often a process does the work. The first turn warms up and does not count, unless
+      it is the only one: then the sides warm up while they prepare.
+    - `wall`: by the clock on the wall, instead of CPU time.
     """
 
     title: str
@@ -73,5 +75,5 @@ class Row:
     also: Callable[[Any, str], dict[str, float]] = lambda result, side: {}
     differences: Mapping[tuple[str, str], str] = field(default_factory=dict)
     shown: tuple[str, ...] = (SECONDS,)
-    repeat: int = 3
+    turns: int = 3
     wall: bool = False

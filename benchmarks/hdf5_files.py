@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+
+from benchmarks.case_file import made_whole
 
 ATTRIBUTES = {
     "standard_name": "air_temperature",
@@ -37,7 +41,7 @@ def small_netcdf4(path: Path, steps: int = 400) -> None:
         for i in range(40):
             nc.setncattr(f"global_attribute_{i:02}", f"text of global attribute {i} " * 3)
 
-        def variable(name: str, dtype: str, dims: tuple[str, ...], **options: object):
+        def variable(name: str, dtype: str, dims: tuple[str, ...], **options: Any) -> Any:
             made = nc.createVariable(name, dtype, dims, **options)
             made.setncatts(ATTRIBUTES)
             made.setncattr("missing_value", np.float32(1e20))
@@ -98,8 +102,8 @@ def granule(path: Path, beams: int = 6) -> None:
     """Write an ICESat-like granule: about 167 datasets a beam, 7 attributes each, shared scales."""
     import h5py
 
-    parts = (("heights", 14), ("geolocation", 40), ("geophys_corr", 30), ("bckgrd_atlas", 20))
-    parts += (("land", 20), ("ocean", 20), ("residuals", 16))
+    parts = [("heights", 14), ("geolocation", 40), ("geophys_corr", 30), ("bckgrd_atlas", 20)]
+    parts += [("land", 20), ("ocean", 20), ("residuals", 16)]
     squeezed = {"compression": "gzip", "compression_opts": 6, "shuffle": True}
     with h5py.File(path, "w") as f:
         for beam in range(beams):
@@ -189,32 +193,33 @@ def spread_variables(path: Path, groups: int = 6) -> None:
 
 def daily_files(folder: Path, count: int) -> None:
     """Write `count` netCDF-4 files of 31 days: 4 variables, 40 attributes, 34 chunks each."""
-    import netCDF4
-
     folder.mkdir(exist_ok=True)
     for i in range(count):
-        path = folder / f"{i:05}.nc"
-        if path.exists():
-            continue
-        with netCDF4.Dataset(path, "w", format="NETCDF4") as nc:
-            for name, size in {"time": None, "lat": 24, "lon": 36}.items():
-                nc.createDimension(name, size)
-            nc.setncatts({f"global_{a}": f"text of global attribute {a}" for a in range(12)})
-            time = nc.createVariable("time", "f8", ("time",), chunksizes=(31,))
-            time.setncatts({"units": "days since 1950-01-01", "calendar": "standard", "axis": "T"})
-            time[:] = 31 * i + np.arange(31)
-            for name, values in {
-                "lat": np.linspace(-90, 90, 24),
-                "lon": np.arange(36) * 10,
-            }.items():
-                made = nc.createVariable(name, "f8", (name,))
-                made.setncatts({"units": "degrees", "long_name": name, "standard_name": name})
-                made[:] = values
-            tas = nc.createVariable(
-                "tas", "f4", ("time", "lat", "lon"), chunksizes=(1, 24, 36), zlib=True, shuffle=True
-            )
-            tas.setncatts(ATTRIBUTES)
-            tas[:] = 280 + np.random.default_rng(i).integers(0, 10, (31, 24, 36))
+        made_whole(folder / f"{i:05}.nc", partial(_month, i))
+
+
+def _month(i: int, path: Path) -> None:
+    import netCDF4
+
+    with netCDF4.Dataset(path, "w", format="NETCDF4") as nc:
+        for name, size in {"time": None, "lat": 24, "lon": 36}.items():
+            nc.createDimension(name, size)
+        nc.setncatts({f"global_{a}": f"text of global attribute {a}" for a in range(12)})
+        time = nc.createVariable("time", "f8", ("time",), chunksizes=(31,))
+        time.setncatts({"units": "days since 1950-01-01", "calendar": "standard", "axis": "T"})
+        time[:] = 31 * i + np.arange(31)
+        for name, values in {
+            "lat": np.linspace(-90, 90, 24),
+            "lon": np.arange(36) * 10,
+        }.items():
+            made = nc.createVariable(name, "f8", (name,))
+            made.setncatts({"units": "degrees", "long_name": name, "standard_name": name})
+            made[:] = values
+        tas = nc.createVariable(
+            "tas", "f4", ("time", "lat", "lon"), chunksizes=(1, 24, 36), zlib=True, shuffle=True
+        )
+        tas.setncatts(ATTRIBUTES)
+        tas[:] = 280 + np.random.default_rng(i).integers(0, 10, (31, 24, 36))
 
 
 def implicit(path: Path, count: int) -> None:

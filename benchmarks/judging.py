@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import log
 from typing import Any
 
 from benchmarks.cases import OURS, SECONDS, Case, Row, Target
 
+type Rounds = Sequence[Mapping[str, Any]]
+"""What the processes of one side answered, one after the other."""
+
 GROWTH = 1.05
 """The exponent that counts as 1: measuring twice gives as much difference."""
 NAMED = 3
+DIFFER = "**RESULTS DIFFER**"
+LEFT_OUT = "takes too long for a quick run"
 
 
 @dataclass(frozen=True)
@@ -50,19 +55,27 @@ class Line:
         words = {True: "reached", False: "**falls short**", None: ""}[self.reached]
         return "; ".join(part for part in (words, self.note) if part)
 
+    @property
+    def failed(self) -> bool:
+        """Whether we have no figure, or found something else than the peer."""
+        return self.ours is None or DIFFER in self.note
+
     def as_json(self) -> dict[str, Any]:
         return {**asdict(self), "ratio": self.ratio, "reached": self.reached}
 
 
-def lines_of(
-    name: str, row: Row, case: Case, rounds: dict[str, list[dict[str, Any]]]
-) -> list[Line]:
-    """Return the lines of one case, from what each side's processes printed."""
+def lines_of(name: str, row: Row, case: Case, rounds: Mapping[str, Rounds]) -> list[Line]:
+    """Return the lines of one case, from what each side's processes answered.
+
+    A side that has no rounds was left out; its lines say so.
+    """
     ours = _Side(rounds[OURS])
     lines = []
     for peer in [side for side in rounds if side != OURS]:
         theirs = _Side(rounds[peer])
         note = theirs.error or ours.error or _agreement(row, peer, ours.found, theirs.found)
+        if not rounds[peer]:
+            note = LEFT_OUT
         measures = {t.measure for t in case.targets if t.peer == peer} | set(row.shown)
         for measure in sorted(measures, key=lambda each: (each != SECONDS, each)):
             target = _target(case, peer, measure)
@@ -124,9 +137,9 @@ def growth(name: str, row: Row, lines: Sequence[Line]) -> list[str]:
 
 
 class _Side:
-    """The medians over the rounds of one side."""
+    """The medians over the rounds of one side: of its time, over every turn that counted."""
 
-    def __init__(self, rounds: list[dict[str, Any]]) -> None:
+    def __init__(self, rounds: Rounds) -> None:
         self.error = next((f"{each['error']}" for each in rounds if "error" in each), "")
         done = [each for each in rounds if "measures" in each]
         self.found = done[0]["found"] if done else None
@@ -135,6 +148,9 @@ class _Side:
             key: statistics.median(each[key] for each in measures)
             for key in (measures[0] if measures else {})
         }
+        if done:
+            turns = [second for each in done for second in each["seconds"]]
+            self.figures[SECONDS] = statistics.median(turns)
 
     def figure(self, measure: str) -> float | None:
         return self.figures.get(measure)
@@ -161,5 +177,5 @@ def _explained(row: Row, peer: str, names: list[str]) -> str:
     unknown = [name for name, reason in zip(names, known, strict=True) if reason is None]
     if unknown:
         shown = ", ".join(unknown[:NAMED])
-        return f"**RESULTS DIFFER** in {len(unknown)}: {shown}"
+        return f"{DIFFER} in {len(unknown)}: {shown}"
     return "; ".join(dict.fromkeys(reason for reason in known if reason is not None))

@@ -1,44 +1,54 @@
-"""Run one side of one case in this process, or make its data; the runner reads the last line.
-
-python -m benchmarks.measure ROW CASE make
-python -m benchmarks.measure ROW CASE SIDE
-"""
+"""Measure one side of one case in this process, or make the data of a case."""
 
 from __future__ import annotations
 
 import gc
 import importlib
-import json
 import re
-import sys
 import time
 from pathlib import Path
+from typing import Any
 
-from benchmarks.cases import Row
+from benchmarks.cases import SECONDS, Row
 
 DATA = Path(__file__).resolve().parent / "data"
+MAKE = "make"
+PEAK = "peak MB"
 
 
-def main(name: str, case: str, side: str) -> None:
+def measure(name: str, case: str, side: str, patience: float) -> dict[str, Any]:
+    """Return {"seconds": [of every turn that counts], "measures": {name: figure}, "found": what}.
+
+    `measures` are of the last turn, the peak of memory is of the first. Turns go on while all of
+    them together took less than `patience` seconds. With "make" as the side, the data of the case
+    are made and nothing is returned.
+    """
     row: Row = importlib.import_module(f"benchmarks.rows.{name}").ROW
-    if side == "make":
+    if side == MAKE:
+        DATA.mkdir(exist_ok=True)
         row.make(DATA, case)
-        return
+        return {}
     work = row.sides[side](DATA, case)
     clock = time.perf_counter if row.wall else time.process_time
     gc.collect()
     _forget_peak()
-    before = _memory("VmRSS")
-    best, peak, result = float("inf"), 0.0, None
-    for turn in range(row.repeat):
+    before, peak = _memory("VmRSS"), 0.0
+    took: list[float] = []
+    result = None
+    while len(took) < row.turns and sum(took) < patience:
         result = None
         start = clock()
         result = work()
-        best = min(best, clock() - start)
-        if turn == 0:
-            peak = _memory("VmHWM") - before
-    measures = {"seconds": best, "peak MB": peak, **row.also(result, side)}
-    print(json.dumps({"measures": measures, "found": row.found(result, side)}))
+        took.append(clock() - start)
+        if len(took) == 1:
+            peak = max(0.0, _memory("VmHWM") - before)
+    also = row.also(result, side)
+    seconds = [also[SECONDS]] if SECONDS in also else took[1:] if len(took) > 1 else took
+    return {
+        "seconds": seconds,
+        "measures": {PEAK: peak, **also},
+        "found": row.found(result, side),
+    }
 
 
 def _forget_peak() -> None:
@@ -56,7 +66,3 @@ def _memory(field: str) -> float:
     except OSError:
         return 0.0
     return int(found[1]) * 1024 / 1e6 if found else 0.0
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -22,9 +22,9 @@ def of_manifest(manifest: Any) -> list[int]:
         present = np.asarray(manifest.length) > 0
         total = int(np.count_nonzero(present))
         return [total, int(np.sum(manifest.offset)), int(np.sum(manifest.length, dtype="u8"))]
-    lengths = np.asarray(manifest._lengths)
-    offsets = np.where(lengths > 0, manifest._offsets, 0)
-    return [int(np.count_nonzero(lengths)), int(offsets.sum()), int(lengths.sum())]
+    present = np.asarray(manifest._paths) != ""  # the numbers of missing chunks are not set
+    offsets, lengths = (np.where(present, c, 0) for c in (manifest._offsets, manifest._lengths))
+    return [int(np.count_nonzero(present)), int(offsets.sum()), int(lengths.sum())]
 
 
 def of_tree(tree: Any) -> dict[str, list[int]]:
@@ -34,6 +34,13 @@ def of_tree(tree: Any) -> dict[str, list[int]]:
         for node in tree.subtree
         for name, found in of_dataset(node.to_dataset(inherit=False)).items()
     }
+
+
+def of_opened(result: Any, side: str) -> dict[str, list[int]]:
+    """Return the same for whatever a side opened: a DataTree, a Dataset or a group."""
+    if hasattr(result, "subtree"):
+        return of_tree(result)
+    return of_dataset(result) if hasattr(result, "variables") else of_group(result)
 
 
 def of_group(group: Any, path: str = "") -> dict[str, list[int]]:

@@ -11,13 +11,20 @@ import urllib.request
 from pathlib import Path
 from typing import Self
 
+UNLIMITED = 1 << 30
+
 
 class RangeServer:
-    """Serves the files of a folder with a fixed latency a request; counts requests and bytes."""
+    """Serves the files of a folder with a fixed latency a request; counts requests and bytes.
 
-    def __init__(self, folder: Path, latency: float) -> None:
+    `at_once` requests wait and are answered at a time, as if there were so many connections; the
+    others wait for them.
+    """
+
+    def __init__(self, folder: Path, latency: float, at_once: int = UNLIMITED) -> None:
         self.folder = folder
         self.latency = latency
+        self.at_once = at_once
         self.url = ""
 
     def start(self) -> Self:
@@ -25,7 +32,7 @@ class RangeServer:
         here, there = multiprocessing.Pipe()
         context = multiprocessing.get_context("spawn")
         self._process = context.Process(
-            target=_serve, args=(str(self.folder), self.latency, there), daemon=True
+            target=_serve, args=(str(self.folder), self.latency, self.at_once, there), daemon=True
         )
         self._process.start()
         self.url = f"http://127.0.0.1:{here.recv()}"
@@ -45,14 +52,17 @@ class RangeServer:
         return counts
 
 
-def _serve(folder: str, latency: float, ready: multiprocessing.connection.Connection) -> None:
-    asyncio.run(_Server(Path(folder), latency).run(ready))
+def _serve(
+    folder: str, latency: float, at_once: int, ready: multiprocessing.connection.Connection
+) -> None:
+    asyncio.run(_Server(Path(folder), latency, at_once).run(ready))
 
 
 class _Server:
-    def __init__(self, folder: Path, latency: float) -> None:
+    def __init__(self, folder: Path, latency: float, at_once: int) -> None:
         self.folder = folder
         self.latency = latency
+        self.slots = asyncio.Semaphore(at_once)
         self.counts = {"requests": 0, "bytes": 0, "in_flight": 0}
         self.now = 0
         self.open: dict[str, int] = {}
@@ -79,6 +89,13 @@ class _Server:
             body = json.dumps(self.counts).encode()
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
             return
+        async with self.slots:
+            await self.answer_late(method, path, headers, writer)
+
+    async def answer_late(
+        self, method: str, path: str, headers: dict[str, str], writer: asyncio.StreamWriter
+    ) -> None:
+        """Answer after the latency."""
         self.counts["requests"] += 1
         self.now += 1
         self.counts["in_flight"] = max(self.counts["in_flight"], self.now)

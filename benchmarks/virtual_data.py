@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-COUNTS = {"100k": 100_000, "1M": 1_000_000, "10M": 10_000_000}
+COUNTS = {"10k": 10_000, "100k": 100_000, "1M": 1_000_000, "10M": 10_000_000}
 FILES = 1000
 CHUNK = (2, 2, 2)
 ZLIB = ({"name": "numcodecs.zlib", "configuration": {"level": 4}},)

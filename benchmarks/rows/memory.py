@@ -3,34 +3,39 @@
 import gc
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 from benchmarks import hdf5_files, references, virtual_data
-from benchmarks.cases import Case, Row, Target
+from benchmarks.case_file import made_whole
+from benchmarks.cases import Case, Row, Target, Work
 
+COUNTS = {"40k": 40_000, "200k": 200_000, "1M": 1_000_000}
 BYTES = "bytes a reference"
 
 
 def _path(data: Path, case: str) -> Path:
-    return data / ("index_btree1_200k.h5" if case == "200k of one file" else "implicit_200k.h5")
+    size, _, kind = case.partition(" ")
+    return data / f"{'index_btree1' if kind == 'of one file' else 'implicit'}_{size}.h5"
 
 
 def make(data: Path, case: str) -> None:
     path = _path(data, case)
-    if case == "200k of one file" and not path.exists():
-        hdf5_files.chunk_index(path, 200_000, "btree1")
-    if case.startswith("200k un") and not path.exists():
-        hdf5_files.implicit(path, 200_000)
+    count = COUNTS[case.split()[0]]
+    if case.endswith("of one file"):
+        made_whole(path, lambda part: hdf5_files.chunk_index(part, count, "btree1"))
+    elif not case.endswith("files"):
+        made_whole(path, lambda part: hdf5_files.implicit(part, count))
 
 
-def _builder(data: Path, case: str):
+def _builder(data: Path, case: str) -> Work:
     if case.startswith("1M of"):
         return lambda: virtual_data.chunk_manifest(1_000_000)
     path = _path(data, case)
-    name = "empty" if case == "200k unwritten" else "data"
+    name = "empty" if case.endswith("unwritten") else "data"
     return lambda: _parsed(path)[name].manifest
 
 
-def _parsed(path: Path):
+def _parsed(path: Path) -> Any:
     import virtualizarr
 
     if hasattr(virtualizarr, "parse"):
@@ -40,11 +45,11 @@ def _parsed(path: Path):
     return HDFParser()(f"file://{path}", references.peer_registry())._group.arrays
 
 
-def measured(data: Path, case: str):
+def measured(data: Path, case: str) -> Work:
     build = _builder(data, case)
     build()
 
-    def work():
+    def work() -> Any:
         gc.collect()
         tracemalloc.start()
         manifest = build()
@@ -56,7 +61,7 @@ def measured(data: Path, case: str):
     return work
 
 
-def also(result, side: str):
+def also(result: Any, side: str) -> dict[str, float]:
     manifest, taken = result
     cells = 1
     for count in manifest.shape_chunk_grid:
@@ -64,24 +69,23 @@ def also(result, side: str):
     return {BYTES: taken / cells}
 
 
-def found(result, side: str):
+def found(result: Any, side: str) -> Any:
     return references.of_manifest(result[0])
 
 
 def _limit(case: str) -> float:
-    return 0.1 if case.startswith("200k un") else 17
+    return 17 if case.endswith(("file", "files")) else 0.1
 
 
+KINDS = ("of one file", "uncompressed, in order", "unwritten")
 CASES = (
-    "200k of one file",
+    *(f"{size} {kind}" for kind in KINDS for size in COUNTS if size != "1M"),
     "1M of 1,000 files",
-    "200k uncompressed, in order",
-    "200k unwritten",
 )
 ROW = Row(
     title=__doc__,
     cases=tuple(
-        Case(name, (Target(_limit(name), measure=BYTES),), quick=not name.startswith("1M"))
+        Case(name, (Target(_limit(name), measure=BYTES),), quick=name.startswith("40k"))
         for name in CASES
     ),
     make=make,
@@ -89,5 +93,5 @@ ROW = Row(
     found=found,
     also=also,
     shown=(BYTES,),
-    repeat=1,
+    turns=1,
 )

@@ -1,57 +1,50 @@
 """netCDF-3, 5 variables of 100,000 records, and 2,000 variables, to a virtual Dataset."""
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from benchmarks import references
-from benchmarks.cases import Case, Row, Target
+from benchmarks.case_file import CaseFile, made_whole
+from benchmarks.cases import Case, Row, Target, Work
 
 LIMITS = {"records": 10 / 151, "variables": 60 / 405}
-
-
-def _path(data: Path, case: str) -> Path:
-    return data / f"classic_{case.replace(' ', '_')}.nc"
+FILE = CaseFile("classic_{}.nc")
 
 
 def make(data: Path, case: str) -> None:
+    count, kind = case.split()
+    made_whole(FILE.path(data, case), partial(write, int(count), kind))
+
+
+def write(count: int, kind: str, path: Path) -> None:
+    """Write 5 variables of `count` records, or `count` variables without."""
     import netCDF4
 
-    path, (count, kind) = _path(data, case), case.split()
-    if path.exists():
-        return
     with netCDF4.Dataset(path, "w", format="NETCDF3_64BIT_OFFSET") as nc:
         nc.createDimension("time", None if kind == "records" else 4)
         nc.createDimension("x", 4)
-        names = [f"v{i}" for i in range(5 if kind == "records" else int(count))]
+        names = [f"v{i}" for i in range(5 if kind == "records" else count)]
         for name in names:
             nc.createVariable(name, "f4", ("time", "x"))
         for name in names:
-            nc[name][:] = np.zeros((int(count) if kind == "records" else 4, 4), "f4")
+            nc[name][:] = np.zeros((count if kind == "records" else 4, 4), "f4")
 
 
-def ours(data: Path, case: str):
-    import virtualizarr
-
-    path = _path(data, case)
-    return lambda: virtualizarr.open_virtual_dataset(path, loadable_variables=[])
+def virtualizarr_2(data: Path, case: str) -> Work:
+    return FILE.parsed_by_2(data, case, "NetCDF3Parser")
 
 
-def virtualizarr_2(data: Path, case: str):
-    from virtualizarr.parsers import NetCDF3Parser
-
-    url, registry = f"file://{_path(data, case)}", references.peer_registry()
-    return lambda: NetCDF3Parser()(url, registry)._group
-
-
-def found(result, side: str):
+def found(result: Any, side: str) -> Any:
     if hasattr(result, "variables"):
         return references.of_dataset(result)
     return {name: references.of_manifest(a.manifest) for name, a in sorted(result.arrays.items())}
 
 
 ROW = Row(
-    title=__doc__,
+    title=__doc__ + " VirtualiZarr only parses.",
     cases=tuple(
         Case(
             f"{count} {kind}",
@@ -63,7 +56,6 @@ ROW = Row(
         for count, large in zip(counts, (False, True), strict=True)
     ),
     make=make,
-    sides={"ours": ours, "VirtualiZarr": virtualizarr_2},
+    sides={"ours": FILE.opened, "VirtualiZarr": virtualizarr_2},
     found=found,
-    repeat=3,
 )

@@ -2,43 +2,38 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from benchmarks import references, tiff_files
-from benchmarks.cases import Case, Row, Target
+from benchmarks.case_file import CaseFile, made_whole
+from benchmarks.cases import Case, Row, Target, Work
 
 SIDES = {"5460 tiles": (16_384, 6), "87380 tiles": (65_536, 8)}
-
-
-def _path(data: Path, case: str) -> Path:
-    return data / f"pyramid_{case.split()[0]}.tif"
+FILE = CaseFile("pyramid_{}.tif")
 
 
 def make(data: Path, case: str) -> None:
-    if not _path(data, case).exists():
-        side, levels = SIDES[case]
-        assert tiff_files.pyramid(_path(data, case), side, levels) == int(case.split()[0])
+    side, levels = SIDES[case]
+
+    def write(part: Path) -> None:
+        assert tiff_files.pyramid(part, side, levels) == int(case.split()[0])
+
+    made_whole(FILE.path(data, case), write)
 
 
-def ours(data: Path, case: str):
-    import virtualizarr
-
-    path = _path(data, case)
-    return lambda: virtualizarr.parse(path)
-
-
-def virtual_tiff(data: Path, case: str):
+def virtual_tiff(data: Path, case: str) -> Work:
     from virtual_tiff import VirtualTIFF
 
-    url, registry = f"file://{_path(data, case)}", references.peer_registry()
+    url, registry = f"file://{FILE.path(data, case)}", references.peer_registry()
     return lambda: VirtualTIFF()(url, registry)._group
 
 
-def found(result, side: str):
+def found(result: Any, side: str) -> Any:
     images = [array.manifest for array in _arrays(result) if len(array.shape) >= 2]
     return sorted((references.of_manifest(manifest) for manifest in images), reverse=True)
 
 
-def _arrays(group) -> Iterator:
+def _arrays(group: Any) -> Iterator[Any]:
     yield from group.arrays.values()
     for child in group.groups.values():
         yield from _arrays(child)
@@ -56,7 +51,6 @@ ROW = Row(
         for name in SIDES
     ),
     make=make,
-    sides={"ours": ours, "virtual-tiff": virtual_tiff},
+    sides={"ours": FILE.parsed, "virtual-tiff": virtual_tiff},
     found=found,
-    repeat=3,
 )

@@ -1,52 +1,41 @@
 """Many variables, or many groups of one variable, of an HDF5 file to xarray, nothing loaded."""
 
+from functools import partial
 from pathlib import Path
 
 from benchmarks import references
-from benchmarks.cases import Case, Row, Target
+from benchmarks.case_file import DATASET, TREE, CaseFile, made_whole
+from benchmarks.cases import Case, Row, Target, Work
 
+SECONDS_OF = {"variables": 0.1, "groups": 0.3}
 LIMITS = {"variables": 0.1 / 15.4, "groups": 0.3 / 25.6}
-
-
-def _path(data: Path, case: str) -> Path:
-    return data / f"wide_{case.replace(' ', '_')}.h5"
+FILE = CaseFile("wide_{}.h5")
 
 
 def make(data: Path, case: str) -> None:
+    count, kind = case.split()
+    made_whole(FILE.path(data, case), partial(write, int(count), kind))
+
+
+def write(count: int, kind: str, path: Path) -> None:
+    """Write `count` variables of two values, in one group or each in its own."""
     import h5py
 
-    path, (count, kind) = _path(data, case), case.split()
-    if path.exists():
-        return
     with h5py.File(path, "w") as f:
-        for i in range(int(count)):
+        for i in range(count):
             f.create_dataset(f"v{i}" if kind == "variables" else f"g{i}/v", data=[1.0, 2.0])
 
 
-def ours(data: Path, case: str):
-    import virtualizarr
-
-    path = _path(data, case)
-    if case.endswith("groups"):
-        return lambda: virtualizarr.open_virtual_datatree(path, loadable_variables=[])
-    return lambda: virtualizarr.open_virtual_dataset(path, loadable_variables=[])
+def _opener(case: str) -> str:
+    return TREE if case.endswith("groups") else DATASET
 
 
-def virtualizarr_2(data: Path, case: str):
-    import virtualizarr
-    from virtualizarr.parsers import HDFParser
-
-    url, registry = f"file://{_path(data, case)}", references.peer_registry()
-    opener = virtualizarr.open_virtual_dataset
-    if case.endswith("groups"):
-        opener = virtualizarr.open_virtual_datatree
-    return lambda: opener(url, registry=registry, parser=HDFParser(), loadable_variables=[])
+def ours(data: Path, case: str) -> Work:
+    return FILE.opened(data, case, _opener(case))
 
 
-def found(result, side: str):
-    return (
-        references.of_tree(result) if hasattr(result, "subtree") else references.of_dataset(result)
-    )
+def virtualizarr_2(data: Path, case: str) -> Work:
+    return FILE.opened_by_2(data, case, _opener(case))
 
 
 ROW = Row(
@@ -54,16 +43,15 @@ ROW = Row(
     cases=tuple(
         Case(
             f"{count} {kind}",
-            (Target(LIMITS[kind], "VirtualiZarr"),) if large else (),
+            (Target(LIMITS[kind], "VirtualiZarr"), Target(SECONDS_OF[kind])) if large else (),
             kind,
             count,
-            once=True,
+            slow=("VirtualiZarr",) if large else (),
         )
-        for kind, counts in {"variables": (250, 1000), "groups": (100, 400)}.items()
+        for kind, counts in {"variables": (100, 1000), "groups": (40, 400)}.items()
         for count, large in zip(counts, (False, True), strict=True)
     ),
     make=make,
     sides={"ours": ours, "VirtualiZarr": virtualizarr_2},
-    found=found,
-    repeat=2,
+    found=references.of_opened,
 )

@@ -111,8 +111,16 @@ def test_run_lengths() -> None:
     assert np.allclose(found, expected, equal_nan=True)
 
 
-def test_a_field_that_is_all_missing() -> None:
-    data = message(2, np.full(COLUMNS * ROWS, np.nan))
+@pytest.mark.parametrize("packing", ["simple", "jpeg", "png", "ccsds", "complex"])
+def test_a_field_that_is_all_missing(packing: str) -> None:
+    nothing = np.full(COLUMNS * ROWS, np.nan)
+    data = grib_oracle.message(
+        "regular_ll_sfc_grib2",
+        nothing,
+        {"Ni": COLUMNS, "Nj": ROWS},
+        {"packingType": f"grid_{packing}", "bitsPerValue": 8},
+    )
+    assert np.isnan(witness(data)).all()
     assert np.isnan(Grib().decode(chunk_of(data), COLUMNS * ROWS * 4).view(np.float32)).all()
 
 

@@ -145,7 +145,7 @@ def test_a_large_index_level_is_fetched_in_batches(range_server: RangeServer) ->
     (got,) = source.read([ByteBlocks(starts, 64)])
     assert got.tobytes() == BytesSource(CONTENT).read([ByteBlocks(starts, 64)])[0].tobytes()
     assert range_server.counts.requests == 1 + 1000
-    assert 64 < range_server.counts.in_flight_max <= 256
+    assert 32 < range_server.counts.in_flight_max <= 64
 
 
 @pytest.mark.parametrize("fault", ["500", "503", "cut", "short"])

@@ -27,6 +27,7 @@ from numcodecs import zstd as numcodecs_zstd
 
 from virtualizarr.codecs.base import ForeignCodec, Octets, capacity, octets
 from virtualizarr.codecs.checked import CHECKED
+from virtualizarr.codecs.libdeflate import zlib_content
 from virtualizarr.codecs.names import CodecJSON, to_numcodecs
 from virtualizarr.codecs.numcodecs_base import NumcodecsTwin
 from virtualizarr.codecs.zarr_base import ChunkSpec, ZarrTwin
@@ -147,6 +148,9 @@ def _from_members(
 
 
 def _zlib(codec: Bounded, data: Octets, limit: int) -> Octets:
+    found = zlib_content(data, limit)
+    if found is not None:
+        return found
     return _from_members(codec, data, limit, zlib.decompressobj, several=False)
 
 

@@ -83,7 +83,7 @@ class Tiff(ForeignCodec):
         if self.predictor not in PREDICTORS:
             raise UnsupportedFeatureError(f"TIFF predictor {self.predictor!r} is not read here")
         packed = bool(self.bits) or not self.stored.is_whole
-        if self.predictor != 1 and (packed or self.stored.is_pair):
+        if self.predictor != 1 and (packed or self.stored.bits > 64):
             raise UnsupportedFeatureError(
                 f"TIFF predictor {self.predictor} over samples stored as {self.sample!r}"
             )
@@ -160,7 +160,7 @@ class Tiff(ForeignCodec):
         if self.bits:
             values = packed_numbers(self, raw, self.bits, self.endian)
         else:
-            values = numbers(self, raw, (count, columns * samples), self.predictor == 3)
+            values = numbers(self, raw, (count, columns * samples), self.predictor)
         pixels = values.reshape(count, columns, samples)
         return PREDICTORS[self.predictor](pixels)
 

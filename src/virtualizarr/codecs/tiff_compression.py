@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from virtualizarr.codecs.base import ForeignCodec, Octets, octets
+from virtualizarr.codecs.libdeflate import zlib_content
 
 LZMA_MEMORY = 256 * 1024 * 1024
 """Bytes that a decoder may use whatever the size of its chunk; the highest preset needs 65 MB."""
@@ -42,6 +43,9 @@ def _none(codec: ForeignCodec, data: Octets, limit: int) -> Octets:
 
 
 def _deflate(codec: ForeignCodec, data: Octets, limit: int) -> Octets:
+    found = zlib_content(data, limit)
+    if found is not None:
+        return found
     try:
         return octets(zlib.decompressobj().decompress(data.data, limit))
     except zlib.error as error:

@@ -142,14 +142,25 @@ def _webp_size(codec: ForeignCodec, head: bytes) -> tuple[int, int]:
 
 
 def _into_whole_chunk(function: str) -> Decoder:
-    """Return a decoder for formats that can be decoded into an array at hand."""
+    """Return a decoder for formats that can be decoded into an array at hand.
+
+    Its shape is that of a whole chunk or, where that does not fit, of the last strip.
+    """
 
     def decode(codec: ForeignCodec, data: Octets, shape: Shape, tables: Tables) -> npt.NDArray[Any]:
         del tables
         dtype: np.dtype[Any] = codec.stored.dtype  # type: ignore[attr-defined]
-        wanted = shape if shape[2] > 1 else shape[:2]
-        out = np.empty(wanted, dtype)
-        return np.asarray(codec.imagecodecs(function, data.tobytes(), out=out))
+        edge: tuple[int, int] = codec.edge  # type: ignore[attr-defined]
+        last = (edge[0] or shape[0], *shape[1:])
+        stream = data.tobytes()
+        for rows, columns, samples in (shape, last):
+            wanted = (rows, columns, samples) if samples > 1 else (rows, columns)
+            try:
+                return np.asarray(codec.imagecodecs(function, stream, out=np.empty(wanted, dtype)))
+            except CorruptFileError:
+                if rows == last[0]:
+                    raise
+        raise AssertionError("the last of the shapes returns or raises")
 
     return decode
 
@@ -164,7 +175,10 @@ def _png(codec: ForeignCodec, data: Octets, shape: Shape, tables: Tables) -> npt
 
 
 def _lerc(codec: ForeignCodec, data: Octets, shape: Shape, tables: Tables) -> npt.NDArray[Any]:
-    """LERC, versions 1 and 2. Floats that its mask takes out are NaN, as libtiff reads them."""
+    """LERC, versions 1 and 2. Floats that its mask takes out are NaN, as libtiff reads them.
+
+    libtiff packs what it would store without compression: in big-endian files, swapped numbers.
+    """
     del tables
     blob = data.tobytes()
     declared = _lerc_pixels(blob[:64])
@@ -172,6 +186,8 @@ def _lerc(codec: ForeignCodec, data: Octets, shape: Shape, tables: Tables) -> np
     codec.require(declared is None or declared <= prod(shape[:2]), "a LERC blob too large")
     image, mask = codec.imagecodecs("lerc_decode", blob, masks=True)
     image = np.asarray(image)
+    if codec.endian == "big":  # type: ignore[attr-defined]
+        image = image.byteswap()
     if mask is None or image.dtype.kind != "f":
         return image
     valid = np.asarray(mask, np.bool_)

@@ -23,6 +23,7 @@ WHOLE = {
     "f": (16, 32, 64),
     "c": (64, 128),
 }
+HORIZONTAL, FLOATING_POINT = 2, 3
 PACKINTS_BITS = 32
 FLOAT24_BITS = 24
 
@@ -84,15 +85,19 @@ class Stored(Protocol):
     def imagecodecs(self, function: str, *args: Any, **options: Any) -> Any: ...
 
 
-def numbers(codec: Stored, raw: Octets, shape: tuple[int, int], is_float_pred: bool) -> Numbers:
+def numbers(codec: Stored, raw: Octets, shape: tuple[int, int], predictor: int) -> Numbers:
     """Return whole rows of stored samples as native numbers of shape (rows, samples of a row).
 
-    With `is_float_pred` the bytes of floats stay in the order of the predictor (Technical Note 3).
+    For predictor 3 the bytes of floats stay in its order (Technical Note 3); for predictor 2
+    complex numbers are words of 64 bits, as libtiff swaps them.
     """
     stored = codec.stored
     order: Literal["<", ">"] = "<" if codec.endian == "little" else ">"
-    if is_float_pred:
+    if predictor == FLOATING_POINT:
         return raw.view(stored.dtype).reshape(shape)
+    if predictor == HORIZONTAL and stored.is_pair:
+        words = raw.view(np.dtype(f"{order}u8")).astype(np.dtype("<u8"))
+        return words.view(np.dtype("<c8")).astype(stored.dtype, copy=False).reshape(shape)
     if stored.is_whole:
         values = raw.view(stored.dtype.newbyteorder(order)).reshape(shape)
         return values.astype(stored.dtype, copy=True)
@@ -162,17 +167,21 @@ def _horizontal(pixels: Numbers) -> Numbers:
 
 
 def _floating_point(pixels: Numbers) -> Numbers:
-    """Undo Predictor 3: per row, the bytes of a float lie apart, highest first, as differences."""
+    """Undo Predictor 3: per row, the bytes of a float lie apart, highest first, as differences.
+
+    A complex number is one word, as tifffile writes it: the imaginary part is the higher half.
+    """
     rows, columns, samples = pixels.shape
     itemsize = pixels.dtype.itemsize
     stored = pixels.view(np.uint8).reshape(rows, itemsize * columns, samples)
     planes = np.cumsum(stored, axis=1, dtype=np.uint8).reshape(rows, itemsize, columns * samples)
-    floats = np.ascontiguousarray(planes.transpose(0, 2, 1)).view(pixels.dtype.newbyteorder(">"))
-    return floats.reshape(pixels.shape).astype(pixels.dtype)
+    words = np.ascontiguousarray(planes.transpose(0, 2, 1)).view(np.dtype(f">u{itemsize}"))
+    little = words.reshape(pixels.shape).astype(np.dtype(f"<u{itemsize}"))
+    return little.view(pixels.dtype.newbyteorder("<")).astype(pixels.dtype, copy=False)
 
 
 PREDICTORS: dict[int, Callable[[Numbers], Numbers]] = {
     1: lambda pixels: pixels,
-    2: _horizontal,
-    3: _floating_point,
+    HORIZONTAL: _horizontal,
+    FLOATING_POINT: _floating_point,
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,9 @@ import numpy.typing as npt
 type Column = npt.NDArray[np.unsignedinteger[Any]]
 type Offsets = npt.NDArray[np.uint64] | AffineRun
 type Cells = slice | npt.NDArray[np.int64]
+
+SIZE, STRIDES, DTYPE = map(attrgetter, ("size", "strides", "dtype"))
+"""What is asked of thousands of small columns at a time: in C, at a third of the cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +142,10 @@ def stretch[C: (npt.NDArray[Any], Offsets)](column: C, shape: tuple[int, ...]) -
 
 def join(columns: Sequence[npt.NDArray[Any]], axis: int) -> npt.NDArray[Any]:
     """Return the columns one after the other along `axis`; one number for all stays one number."""
-    if all(map(is_uniform, columns)):
+    if all_uniform(columns):
         values = {column.item(0) for column in columns}
         if len(values) == 1:
-            dtype = np.result_type(*{column.dtype for column in columns})
+            dtype = np.result_type(*set(map(DTYPE, columns)))
             length = sum(column.shape[axis] for column in columns)
             value = np.asarray(values.pop(), dtype)
             return np.broadcast_to(value, replaced_at(columns[0].shape, axis, length))
@@ -191,9 +195,21 @@ def is_uniform(column: npt.NDArray[Any]) -> bool:
     return column.size > 0 and not any(column.strides)
 
 
+def all_uniform(columns: Sequence[npt.NDArray[Any]]) -> bool:
+    """Say whether each of the columns holds one number for all its cells."""
+    return not any(map(any, set(map(STRIDES, columns)))) and all(map(SIZE, columns))
+
+
 def uniform(column: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
     """Return the one number of a uniform column over another grid."""
     return np.broadcast_to(column.flat[0], shape)
+
+
+def folded[A: npt.NDArray[Any]](column: A) -> A:
+    """Return a column that holds one number again and again as one that is uniform."""
+    if column.size and (column == column.flat[0]).all():
+        return uniform(column, column.shape)  # type: ignore[return-value]
+    return column
 
 
 def as_slice(cells: npt.NDArray[np.int64]) -> slice | None:

@@ -32,10 +32,13 @@ def concatenate[A: Virtual](arrays: Sequence[A], axis: int = 0) -> A:
     axis = normalize_axis_index(axis, first.metadata.ndim)
     if len(arrays) == 1:
         return first
-    check_same_decoding(arrays)
-    _check_shapes(arrays, axis)
-    filled = [array for array in arrays if array.metadata.shape[axis]] or arrays[:1]
-    metadata, manifests = _joined(filled, axis)
+    kinds = _kinds(arrays)
+    check_same_decoding(kinds)
+    _check_shapes(kinds, axis)
+    if not all(kind.metadata.shape[axis] for kind in kinds):
+        arrays = [array for array in arrays if array.metadata.shape[axis]] or arrays[:1]
+        kinds = _kinds(arrays)
+    metadata, manifests = _joined(arrays, kinds, axis)
     return first.rebuilt(*settled(metadata, ChunkManifest.concatenate(manifests, axis)))
 
 
@@ -48,8 +51,9 @@ def stack[A: Virtual](arrays: Sequence[A], axis: int = 0) -> A:
         raise ValueError("need at least one array to stack")
     first = arrays[0]
     axis = normalize_axis_index(axis, first.metadata.ndim + 1)
-    check_same_decoding(arrays)
-    for array in arrays[1:]:
+    kinds = _kinds(arrays)
+    check_same_decoding(kinds)
+    for array in kinds[1:]:
         if array.metadata.shape != first.metadata.shape:
             raise _mismatch("shape", first, array, first.metadata.shape, array.metadata.shape)
         _check_chunks(first, array, range(first.metadata.ndim))
@@ -63,6 +67,12 @@ def stack[A: Virtual](arrays: Sequence[A], axis: int = 0) -> A:
     return first.rebuilt(
         metadata.replace(shape=shape, chunk_grid=grid), ChunkManifest.concatenate(manifests, axis)
     )
+
+
+def _kinds[A: Virtual](arrays: Sequence[A]) -> list[A]:
+    """Return the first array, and those whose descriptions are not quite like its own."""
+    alike = arrays[0].metadata.alike
+    return [arrays[0], *[array for array in arrays if not alike(array.metadata)]]
 
 
 def expand_dims[A: Virtual](array: A, axis: int = 0) -> A:
@@ -173,20 +183,25 @@ def settled(
 
 
 def _joined[A: Virtual](
-    arrays: Sequence[A], axis: int
+    arrays: Sequence[A], kinds: Sequence[A], axis: int
 ) -> tuple[ArrayMetadata, list[ChunkManifest]]:
-    """Return the description of the joined array, and the manifests with partial chunks trimmed."""
+    """Return the description of the joined array, and the manifests with partial chunks trimmed.
+
+    `kinds` has the first of `arrays` and those that differ from it.
+    """
     metadata = arrays[0].metadata
-    extents = [array.metadata.shape[axis] for array in arrays]
+    extents = [metadata.shape[axis]] * len(arrays)
+    if len(kinds) > 1:
+        extents = [array.metadata.shape[axis] for array in arrays]
     manifests = [array.manifest for array in arrays]
     grid = metadata.chunk_grid
-    if isinstance(grid, RegularGrid) and _all_on_grid(arrays, grid):
+    if isinstance(grid, RegularGrid) and _all_on_grid(kinds, grid):
         length = grid.chunk_shape[axis]
         if not any(extent % length for extent in extents[:-1]):
             shape = replaced_at(metadata.shape, axis, sum(extents))
             return metadata.replace(shape=shape), manifests
     others = [other for other in range(metadata.ndim) if other != axis]
-    for array in arrays[1:]:
+    for array in kinds[1:]:
         _check_chunks(arrays[0], array, others)
     layouts = [axis_layout(array.metadata, axis) for array in arrays]
     for place, array in enumerate(arrays[:-1]):

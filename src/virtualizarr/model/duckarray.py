@@ -35,6 +35,9 @@ def result_type(*operands: Any) -> np.dtype[Any]:
 
     Raises CombineError if dtypes differ: virtual arrays cannot be cast.
     """
+    if len(operands) == 1:  # as xarray asks of each array
+        only: np.dtype[Any] = operands[0].dtype
+        return only
     arrays = [
         operand for operand in operands if isinstance(getattr(operand, "dtype", None), np.dtype)
     ]
@@ -76,8 +79,8 @@ def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
 
 
 def _all_virtual(arrays: Sequence[Any]) -> Sequence[Any]:
-    loaded = [place for place, array in enumerate(arrays) if not _is_virtual(array)]
-    if loaded:
+    if not all(hasattr(kind, "masked") for kind in set(map(type, arrays))):
+        loaded = [place for place, array in enumerate(arrays) if not _is_virtual(array)]
         raise CombineError(
             f"array {loaded[0]} of {len(arrays)} is loaded, the others are virtual: load this "
             "variable from every file, or from none"

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import numpy.typing as npt
 
-from virtualizarr.model.columns import AffineRun, narrowed, offsets_of
+from virtualizarr.model.columns import AffineRun, folded, narrowed, offsets_of
 from virtualizarr.model.location import INLINE, MISSING, Location, Parts, References
 
 INLINED_CHUNK_PATH = "__inlined__"
@@ -92,9 +92,8 @@ def parts_of_arrays(
             raise ValueError(f"inlined chunk {index} does not have path {INLINED_CHUNK_PATH!r}")
         offset[index], length[index] = start, len(data)
         start += len(data)
-    return Parts(
-        tuple(map(Location, codes)), location, offset, narrowed(length), b"".join(chunks.values())
-    )
+    locations, inline = tuple(map(Location, codes)), b"".join(chunks.values())
+    return Parts(locations, folded(location), offset, folded(narrowed(length)), inline)
 
 
 def absolute_url(path: str) -> str:

@@ -9,39 +9,38 @@ import numpy.typing as npt
 
 from virtualizarr.errors import UnsupportedFeatureError
 from virtualizarr.model.columns import (
+    SIZE,
     AffineRun,
-    is_uniform,
+    all_uniform,
     join,
     join_offsets,
     narrowed,
     offsets_of,
     replaced_at,
 )
-from virtualizarr.model.location import INLINE, Location, Parts, References, no_references
+from virtualizarr.model.location import INLINE, Location, Parts, no_references
 
 
-def join_references(manifests: Sequence[References], axis: int) -> Parts:
+def join_references(manifests: Sequence[Parts], axis: int) -> Parts:
     """Return the references of several chunk grids, one grid after the other along `axis`.
 
     The grids have one shape but for `axis`. Raises CombineError if two of them know contradicting
     facts of one file.
     """
-    codes = [manifest.location for manifest in manifests]
+    tables, codes, offsets, lengths, inlines = zip(*manifests, strict=True)
     extents = [column.shape[axis] for column in codes]
-    if not all(column.size for column in codes):
-        filled = [place for place, column in enumerate(codes) if column.size]
+    if not all(map(SIZE, codes)):
+        filled = [parts for parts in manifests if parts.location.size]
         if not filled:
             return no_references(replaced_at(codes[0].shape, axis, sum(extents)))
-        return join_references([manifests[place] for place in filled], axis)
+        return join_references(filled, axis)
     if len(manifests) == 1:
-        only = manifests[0]
-        return Parts(only.locations, only.location, only.offset_column, only.length, only.inline)
+        return manifests[0]
     counts = np.array(extents, np.int64)
-    locations, table, starts = _join_locations([manifest.locations for manifest in manifests])
+    locations, table, starts = _join_locations(tables)
     location = _join_codes(codes, axis, counts, table, starts)
-    offset = join_offsets([manifest.offset_column for manifest in manifests], axis)
-    length = narrowed(join([manifest.length for manifest in manifests], axis))
-    inlines = [manifest.inline for manifest in manifests]
+    offset = join_offsets(offsets, axis)
+    length = narrowed(join(lengths, axis))
     if not any(inlines):
         return Parts(locations, location, offset, length)
     offset = _shift_inline(location, offset, axis, counts, inlines)
@@ -78,7 +77,7 @@ def _join_codes(
     table: npt.NDArray[np.uint32],
     starts: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.uint32]:
-    if all(map(is_uniform, columns)):
+    if all_uniform(columns):
         each = np.array([column.item(0) for column in columns], np.uint32)
         codes = _translated(each, starts, table)
         shape = replaced_at(columns[0].shape, axis, int(counts.sum()))

@@ -58,13 +58,9 @@ class ChunkManifest:
     in `offset` and `length`.
     """
 
-    __slots__ = ("_inline", "_length", "_location", "_locations", "_offset")
+    __slots__ = ("_parts",)
 
-    _locations: tuple[Location, ...]
-    _location: npt.NDArray[np.uint32]
-    _offset: Offsets
-    _length: Column
-    _inline: bytes
+    _parts: Parts
 
     def __init__(
         self,
@@ -78,14 +74,7 @@ class ChunkManifest:
         of chunks: `from_columns` and `from_arrays` take arrays. Raises ValueError or TypeError for
         malformed keys and entries.
         """
-        self._fill(parts_of_entries(entries, shape, separator))
-
-    def _fill(self, parts: Parts) -> None:
-        self._locations = parts.locations
-        self._location = frozen(parts.location)
-        self._offset = parts.offset if isinstance(parts.offset, AffineRun) else frozen(parts.offset)
-        self._length = frozen(parts.length)
-        self._inline = parts.inline
+        self._parts = _frozen(parts_of_entries(entries, shape, separator))
 
     @classmethod
     def from_columns(
@@ -102,7 +91,7 @@ class ChunkManifest:
             raise ValueError(
                 f"columns differ in shape: {location.shape}, {offset.shape}, {length.shape}"
             )
-        self._fill(Parts(locations, location, offset, length, inline))
+        self._parts = _frozen(Parts(locations, location, offset, length, inline))
         return self
 
     @classmethod
@@ -192,47 +181,52 @@ class ChunkManifest:
 
         Raises CombineError if two of them know contradicting facts of one file.
         """
-        return cls.from_columns(*join_references(manifests, axis))
+        return cls.from_columns(*join_references([each.parts for each in manifests], axis))
+
+    @property
+    def parts(self) -> Parts:
+        """The locations, the columns as they are held, and the inline bytes."""
+        return self._parts
 
     @property
     def locations(self) -> tuple[Location, ...]:
         """The files referred to, each once; `location` codes index this tuple."""
-        return self._locations
+        return self._parts.locations
 
     @property
     def location(self) -> npt.NDArray[np.uint32]:
         """Codes into `locations`, or MISSING, or INLINE."""
-        return self._location
+        return self._parts.location
 
     @property
     def offset(self) -> npt.NDArray[np.uint64]:
         """First byte of each chunk, in its file (or in `inline`)."""
-        return frozen(offsets_of(self._offset))
+        return frozen(offsets_of(self._parts.offset))
 
     @property
     def offset_column(self) -> Offsets:
         """The offsets as they are held: an array, or an affine run that `offset` spells out."""
-        return self._offset
+        return self._parts.offset
 
     @property
     def length(self) -> Column:
         """Stored bytes of each chunk; uint32 where all fit, else uint64."""
-        return self._length
+        return self._parts.length
 
     @property
     def inline(self) -> bytes:
         """The bytes of all inline chunks."""
-        return self._inline
+        return self._parts.inline
 
     @property
     def shape_chunk_grid(self) -> tuple[int, ...]:
         """Number of chunks along each axis."""
-        return self._location.shape
+        return self._parts.location.shape
 
     @property
     def ndim_chunk_grid(self) -> int:
         """Number of axes of the chunk grid."""
-        return self._location.ndim
+        return self._parts.location.ndim
 
     @property
     def nbytes(self) -> int:
@@ -242,18 +236,18 @@ class ChunkManifest:
     @property
     def nrefs(self) -> int:
         """Number of chunks that are not missing, inline ones included."""
-        narrow = thin(self._location)
-        repeats = self._location.size // narrow.size if narrow.size else 0
+        narrow = thin(self._parts.location)
+        repeats = self._parts.location.size // narrow.size if narrow.size else 0
         return int(np.count_nonzero(narrow != MISSING)) * repeats
 
     @property
     def all_missing(self) -> bool:
         """Whether no chunk has bytes."""
-        return not bool((thin(self._location) != MISSING).any())
+        return not bool((thin(self._parts.location) != MISSING).any())
 
     def take(self, axis: int, cells: Cells) -> Self:
         """Return the references of whole cells along `axis`, by slice or non-negative indices."""
-        offset = self._offset
+        offset = self._parts.offset
         if isinstance(offset, AffineRun) and not isinstance(cells, slice):
             run = as_slice(cells)
             offset = (
@@ -262,61 +256,63 @@ class ChunkManifest:
         else:
             offset = take(offset, axis, cells)
         taken = self._with(
-            take(self._location, axis, cells), offset, take(self._length, axis, cells)
+            take(self._parts.location, axis, cells), offset, take(self._parts.length, axis, cells)
         )
         return taken.compacted()
 
     def insert_axis(self, axis: int) -> Self:
         """Return the same references with a new grid axis of one cell."""
         return self._with(
-            insert_axis(self._location, axis),
-            insert_axis(self._offset, axis),
-            insert_axis(self._length, axis),
+            insert_axis(self._parts.location, axis),
+            insert_axis(self._parts.offset, axis),
+            insert_axis(self._parts.length, axis),
         )
 
     def drop_axis(self, axis: int) -> Self:
         """Return the same references without a grid axis of one cell."""
         return self._with(
-            drop_axis(self._location, axis),
-            drop_axis(self._offset, axis),
-            drop_axis(self._length, axis),
+            drop_axis(self._parts.location, axis),
+            drop_axis(self._parts.offset, axis),
+            drop_axis(self._parts.length, axis),
         )
 
     def permute(self, order: Sequence[int]) -> Self:
         """Return the same references with the grid's axes in another order."""
         return self._with(
-            permute(self._location, order),
-            permute(self._offset, order),
-            permute(self._length, order),
+            permute(self._parts.location, order),
+            permute(self._parts.offset, order),
+            permute(self._parts.length, order),
         )
 
     def stretch(self, grid_shape: tuple[int, ...]) -> Self:
         """Return the references repeated along axes of one cell. Costs no memory."""
         return self._with(
-            stretch(self._location, grid_shape),
-            stretch(self._offset, grid_shape),
-            stretch(self._length, grid_shape),
+            stretch(self._parts.location, grid_shape),
+            stretch(self._parts.offset, grid_shape),
+            stretch(self._parts.length, grid_shape),
         )
 
     def reshape_grid(self, grid_shape: tuple[int, ...]) -> Self:
         """Return the same references over a chunk grid of another shape, in C order."""
         return self._with(
-            self._location.reshape(grid_shape),
-            offsets_of(self._offset).reshape(grid_shape),
-            self._length.reshape(grid_shape),
+            self._parts.location.reshape(grid_shape),
+            offsets_of(self._parts.offset).reshape(grid_shape),
+            self._parts.length.reshape(grid_shape),
         )
 
     def without(self, missing: npt.NDArray[np.bool_]) -> Self:
         """Return the references with the chunks where `missing` is True gone missing."""
-        zero = self._length.dtype.type(0)
+        zero = self._parts.length.dtype.type(0)
         return self._with(
-            np.where(missing, MISSING, self._location),
-            np.where(missing, np.uint64(0), offsets_of(self._offset)),
-            np.where(missing, zero, self._length),
+            np.where(missing, MISSING, self._parts.location),
+            np.where(missing, np.uint64(0), offsets_of(self._parts.offset)),
+            np.where(missing, zero, self._parts.length),
         ).compacted()
 
     def _with(self, location: npt.NDArray[np.uint32], offset: Offsets, length: Column) -> Self:
-        return self.from_columns(self._locations, location, offset, length, self._inline)
+        return self.from_columns(
+            self._parts.locations, location, offset, length, self._parts.inline
+        )
 
     def compacted(self) -> Self:
         """Return the same references without locations and inline bytes that no chunk uses."""
@@ -336,17 +332,21 @@ class ChunkManifest:
             url = rename(location.url)
             return location if url == location.url else location.moved(url)
 
-        return self.with_locations(tuple(map(renamed, self._locations)))
+        return self.with_locations(tuple(map(renamed, self._parts.locations)))
 
     def with_locations(self, locations: tuple[Location, ...]) -> Self:
         """Return the same references to other files: as many as before, in the same order.
 
         Raises ValueError if their number differs.
         """
-        if len(locations) != len(self._locations):
-            raise ValueError(f"{len(locations)} locations in place of {len(self._locations)}")
+        if len(locations) != len(self._parts.locations):
+            raise ValueError(f"{len(locations)} locations in place of {len(self._parts.locations)}")
         return self.from_columns(
-            locations, self._location, self._offset, self._length, self._inline
+            locations,
+            self._parts.location,
+            self._parts.offset,
+            self._parts.length,
+            self._parts.inline,
         )
 
     def elementwise_eq(self, other: ChunkManifest) -> npt.NDArray[np.bool_]:
@@ -386,8 +386,8 @@ class ChunkManifest:
 
     def iter_nonempty_paths(self) -> Iterator[str]:
         """Yield the URL of every chunk that lies in a file, in C order."""
-        real = self._location[self._location < INLINE]
-        return (self._locations[code].url for code in real.tolist())
+        real = self._parts.location[self._parts.location < INLINE]
+        return (self._parts.locations[code].url for code in real.tolist())
 
     def __getitem__(self, key: str) -> Entry:
         entry = entry_at(self, index_of_key(key))
@@ -396,7 +396,7 @@ class ChunkManifest:
         return entry
 
     def __len__(self) -> int:
-        return self._location.size
+        return self._parts.location.size
 
     def keys(self) -> KeysView[str]:
         """The keys of `dict()`."""
@@ -414,12 +414,28 @@ class ChunkManifest:
         return f"ChunkManifest<shape={self.shape_chunk_grid}>"
 
     def __reduce__(self) -> tuple[object, ...]:
-        offset = self._offset if isinstance(self._offset, AffineRun) else thin(self._offset)
-        columns = (thin(self._location), offset, thin(self._length))
+        offset = (
+            self._parts.offset
+            if isinstance(self._parts.offset, AffineRun)
+            else thin(self._parts.offset)
+        )
+        columns = (thin(self._parts.location), offset, thin(self._parts.length))
         return (
             _rebuilt,
-            (type(self), self.shape_chunk_grid, self._locations, *columns, self._inline),
+            (
+                type(self),
+                self.shape_chunk_grid,
+                self._parts.locations,
+                *columns,
+                self._parts.inline,
+            ),
         )
+
+
+def _frozen(parts: Parts) -> Parts:
+    locations, location, offset, length, inline = parts
+    held = offset if isinstance(offset, AffineRun) else frozen(offset)
+    return Parts(locations, frozen(location), held, frozen(length), inline)
 
 
 def _rebuilt(

@@ -48,6 +48,7 @@ class ArrayMetadata:
     dimension_names: tuple[str | None, ...] | None = None
     _cf_encoding: CFEncoding | None = field(default=None, init=False, repr=False)
     _decoding: Decoding | None = field(default=None, init=False, repr=False)
+    _dtype: np.dtype[Any] | None = field(default=None, init=False, repr=False)
 
     @classmethod
     def create(
@@ -79,7 +80,11 @@ class ArrayMetadata:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        return numpy_dtype(self.data_type)
+        known = self._dtype
+        if known is None:
+            known = numpy_dtype(self.data_type)
+            object.__setattr__(self, "_dtype", known)
+        return known
 
     @property
     def ndim(self) -> int:
@@ -125,6 +130,20 @@ class ArrayMetadata:
             == (theirs if theirs is not None else other.cf_encoding)
         )
         return alike or self.decoding == other.decoding
+
+    def alike(self, other: ArrayMetadata) -> bool:
+        """Say whether two arrays differ in nothing but their attributes and names, at a glance.
+
+        True is certain; False may also be that what is the same is written in two ways.
+        """
+        return self is other or (
+            self.shape == other.shape
+            and self.chunk_grid == other.chunk_grid
+            and self.codecs == other.codecs
+            and self.data_type == other.data_type
+            and self.fill_value == other.fill_value
+            and self.cf_encoding == other.cf_encoding
+        )
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with some fields changed."""

@@ -32,9 +32,8 @@ def parts_of_rows(
     if int(cell.min()) < 0 or int(cell.max()) >= cells:
         raise CorruptFileError(f"a chunk lies outside the chunk grid of {grid_shape}")
     lengths = narrowed(length)
-    if rows == cells and (cell == np.arange(cells)).all():
-        whole = np.broadcast_to(np.uint32(0), grid_shape)
-        return Parts((location,), whole, offset.reshape(grid_shape), lengths.reshape(grid_shape))
+    if rows == cells:
+        return _full(grid_shape, location, cell, offset, lengths)
     _check_memory(cells, rows, 12 + lengths.itemsize, bytes_present)
     codes = np.full(cells, MISSING, np.uint32)
     codes[cell] = 0
@@ -48,6 +47,26 @@ def parts_of_rows(
         offsets.reshape(grid_shape),
         spread.reshape(grid_shape),
     )
+
+
+def _full(
+    grid_shape: tuple[int, ...],
+    location: Location,
+    cell: npt.NDArray[np.int64],
+    offset: npt.NDArray[np.uint64],
+    lengths: Column,
+) -> Parts:
+    """Return the columns of a grid that has as many chunks as cells, in whichever order."""
+    named = np.zeros(len(cell), np.bool_)
+    named[cell] = True
+    if not named.all():
+        raise CorruptFileError("the index names a chunk twice")
+    if (cell[1:] < cell[:-1]).any():
+        rows_of = offset, lengths
+        offset, lengths = np.empty_like(offset), np.empty_like(lengths)
+        offset[cell], lengths[cell] = rows_of
+    whole = np.broadcast_to(np.uint32(0), grid_shape)
+    return Parts((location,), whole, offset.reshape(grid_shape), lengths.reshape(grid_shape))
 
 
 def _check_memory(cells: int, rows: int, width: int, bytes_present: int | None) -> None:

@@ -35,8 +35,8 @@ class ObjectSource:
     """The bytes of one object; blocking and async, thread-safe.
 
     It is as picklable as its store. Requests run on the one background loop of the process, at most
-    `max_in_flight` at a time for one round (more for rounds of over a hundred). Nothing is kept:
-    wrap it in a `CachingSource` for parsing. Errors are `SourceError` and its subclasses.
+    `max_in_flight` at a time for one round. Nothing is kept: wrap it in a `CachingSource` for
+    parsing. Errors are `SourceError` and its subclasses.
     """
 
     def __init__(

@@ -26,6 +26,7 @@ PAUSES = (0.2, 1.0, 2.0, 4.0)
 SHORT_TRIES = 2
 BULK_FROM = 128
 BULK_GROUP = 10
+"""Ranges of one batch that the client asks for at a time."""
 
 
 class StoreClient:
@@ -179,6 +180,7 @@ class StoreClient:
         Batches carry no facts, so that last response says whether the object stayed the same.
         """
         count = len(starts) - 1
+        turns = asyncio.Semaphore(max(1, self.max_in_flight // BULK_GROUP))
         step = max(BULK_GROUP, -(-count // (4 * MAX_BATCHES)))
         bounds = range(0, count, step)
         try:
@@ -186,7 +188,9 @@ class StoreClient:
                 tasks = [
                     group.create_task(
                         self._get_batch(
-                            starts[at : min(at + step, count)], stops[at : min(at + step, count)]
+                            starts[at : min(at + step, count)],
+                            stops[at : min(at + step, count)],
+                            turns,
                         )
                     )
                     for at in bounds
@@ -196,12 +200,14 @@ class StoreClient:
         last = await self.get(starts[count], stops[count])
         return [data for task in tasks for data in task.result()] + [last]
 
-    async def _get_batch(self, starts: Sequence[int], stops: Sequence[int]) -> list[memoryview]:
+    async def _get_batch(
+        self, starts: Sequence[int], stops: Sequence[int], turns: asyncio.Semaphore
+    ) -> list[memoryview]:
         assert self.facts is not None
         size = self.facts.size
         ends = [stop if size is None else min(stop, size) for stop in stops]
         try:
-            async with REQUESTS.batches:
+            async with turns, REQUESTS.batches:
                 found = await self.store.get_ranges_async(
                     self.path, starts=starts, ends=ends, coalesce=0
                 )

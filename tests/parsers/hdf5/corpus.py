@@ -197,17 +197,21 @@ def equal(ours: Any, expected: Any) -> bool:
             and all(equal(our_values[key], values[key]) for key in values)
         )
     if kind == "array":
-        return (our_kind, tuple(our_shape), our_values) == ("array", tuple(shape), values) or (
-            not values and 0 in our_shape
-        )
+        if not values and 0 in our_shape:
+            return True
+        if our_kind != "array" or len(our_shape) != len(shape):
+            return False
+        texts = np.array([*our_values, None], object)[:-1].reshape(our_shape)
+        cut = texts[tuple(slice(0, n) for n in shape)] if shape else texts
+        return cut.reshape(-1).tolist() == [*values]
     if our_kind != "numpy" or len(our_shape) != len(shape):
         return False
-    cut = our_values[tuple(slice(0, n) for n in shape)]
-    if cut.shape != values.shape or cut.dtype.kind != values.dtype.kind:
+    part = our_values[tuple(slice(0, n) for n in shape)]
+    if part.shape != values.shape or part.dtype.kind != values.dtype.kind:
         return False
     if values.dtype.kind == "V":
-        return bool(cut.tobytes() == values.tobytes())
-    return bool(np.array_equal(cut, values, equal_nan=values.dtype.kind in "fc"))
+        return bool(part.tobytes() == values.tobytes())
+    return bool(np.array_equal(part, values, equal_nan=values.dtype.kind in "fc"))
 
 
 def _compare_attributes(verdict: Verdict, ours: Report, name: str, expected: Any) -> None:

@@ -34,6 +34,17 @@ def same_as_xarray(path: Path, group: str | None = None) -> None:
             np.testing.assert_array_equal(values_of(tree.arrays[str(name)]), variable.values)
 
 
+def same_as_h5netcdf(path: Path) -> None:
+    """Compare the dimensions of all variables with h5netcdf's."""
+    for name, expected in xr.open_groups(path, engine="h5netcdf", phony_dims="sort").items():
+        with expected:
+            found = parse(path)
+            for part in filter(None, name.split("/")):
+                found = found.groups[part]
+            names = {each: array.metadata.dimension_names for each, array in found.arrays.items()}
+            assert names == {each: variable.dims for each, variable in expected.variables.items()}
+
+
 def test_netcdf4_dimensions(tmp_path: Path) -> None:
     path = tmp_path / "file.nc"
     with netCDF4.Dataset(path, "w") as file:
@@ -97,13 +108,26 @@ def test_phony_dimensions(tmp_path: Path) -> None:
         file["g/d"] = np.zeros((7, 3))
     tree = parse(path)
     names = {name: array.metadata.dimension_names for name, array in tree.arrays.items()}
-    assert names["a"] == ("phony_dim_2", "phony_dim_3")
-    assert names["b"] == ("phony_dim_3", "phony_dim_4")
-    assert names["c"] == ("phony_dim_2", "phony_dim_5")
+    assert names["a"] == ("phony_dim_0", "phony_dim_1")
+    assert names["b"] == ("phony_dim_1", "phony_dim_2")
+    assert names["c"] == ("phony_dim_0", "phony_dim_3")
     below = tree.groups["g"].arrays["d"].metadata.dimension_names
     assert below is not None
     assert not set(below) & {name for found in names.values() if found for name in found}
-    same_as_xarray(path)
+    same_as_h5netcdf(path)
+
+
+def test_phony_dimensions_of_lengths_that_repeat_and_of_scales(tmp_path: Path) -> None:
+    path = tmp_path / "file.h5"
+    with h5py.File(path, "w") as file:
+        file["b/x"] = np.arange(3)
+        file["b/x"].make_scale("x")
+        file["b/long"] = np.zeros((15, 3, 8, 3))
+        file["b/short"] = np.zeros((8, 8))
+        file["a/c/inner"] = np.zeros((2, 3))
+        file["a/outer"] = np.zeros((0, 3))
+        file["z"] = np.zeros((5, 5))
+    same_as_h5netcdf(path)
 
 
 @pytest.mark.parametrize("attached", [True, False])
@@ -121,4 +145,22 @@ def test_plain_hdf5_scales(tmp_path: Path, attached: bool) -> None:
     assert found is not None
     assert found == ("phony_dim_1", "x")
     if not attached:  # h5netcdf refuses a variable of which some axes have scales and some not
-        same_as_xarray(path)
+        same_as_h5netcdf(path)
+
+
+def test_records_never_written_read_as_netcdf_fills_them(tmp_path: Path) -> None:
+    path = tmp_path / "file.nc"
+    kinds = ("i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8")
+    with netCDF4.Dataset(path, "w") as file:
+        file.createDimension("t", None)
+        file.createDimension("x", 3)
+        file.createVariable("long", "f8", ("t",))[:] = np.arange(5)
+        for kind in kinds:
+            options = {"chunksizes": (1, 3), "fill_value": False}
+            file.createVariable(f"never_{kind}", kind, ("t", "x"), **options)[:2] = np.ones((2, 3))
+            file.createVariable(f"own_{kind}", kind, ("t", "x"), fill_value=7)[:2] = np.ones((2, 3))
+    tree = parse(path)
+    with netCDF4.Dataset(path) as file:
+        file.set_auto_mask(False)
+        for name, variable in file.variables.items():
+            np.testing.assert_array_equal(values_of(tree.arrays[name]), variable[...], name)

@@ -83,19 +83,22 @@ def same(found: Any, expected: Any) -> bool:
     )
 
 
-def image_outcome(path: Path, name: str, array: ManifestArray, page: Any) -> tuple[str, str]:
-    """Return the outcome for one image, and why."""
-    if array.nbytes > LARGEST:
-        return "unreadable", f"{array.nbytes} bytes are too many to compare"
+def image_outcome(path: Path, name: str, arrays: list[ManifestArray], page: Any) -> tuple[str, str]:
+    """Return the outcome for one image, an array for each slice of its depth, and why."""
+    nbytes = sum(array.nbytes for array in arrays)
+    if nbytes > LARGEST:
+        return "unreadable", f"{nbytes} bytes are too many to compare"
     expected, why = None, "tifffile does not know the sample"
     try:
         if page.dtype is not None:
-            expected = bands_first(page, page.asarray())
+            expected = page.asarray()
+            expected = bands_first(page, expected) if len(arrays) == 1 else expected
     except Exception as error:
         why = repr(error)[:150]
     try:
-        found = values_of(array)
-        found = found if found.ndim == 3 else found[np.newaxis]
+        slices = [values_of(array) for array in arrays]
+        slices = [each if each.ndim == 3 else each[np.newaxis] for each in slices]
+        found = np.concatenate(slices)
     except VirtualizeError as error:
         return ("unreadable" if expected is None else "refused"), f"{name}: {error}"
     if expected is None and name == "0":
@@ -107,12 +110,19 @@ def image_outcome(path: Path, name: str, array: ManifestArray, page: Any) -> tup
         return "unreadable", f"{name}: read here, no oracle: {why}"
     if same(found, expected):
         return "right", ""
-    if name == "0" and same(found, gdal_values(path, found.shape)):
+    if name == "0" and _as_gdal(path, found):
         return "right", "as GDAL reads it, not as tifffile does"
     if found.shape != expected.shape:
         return "wrong", f"{name}: shape {found.shape}, expected {expected.shape}"
     differ = int(np.count_nonzero(found != expected))
     return "wrong", f"{name}: {differ} of {found.size} values differ, {found.dtype}"
+
+
+def _as_gdal(path: Path, found: Any) -> bool:
+    try:
+        return same(found, gdal_values(path, found.shape))
+    except rasterio.errors.RasterioError:
+        return False
 
 
 def outcome(path: Path) -> tuple[str, str]:
@@ -123,9 +133,17 @@ def outcome(path: Path) -> tuple[str, str]:
         reason = str(error.reason)
         return ("refused" if readable(path) else "unreadable"), reason
     pages = tifffile_pages(path)
+    volumes = {
+        name: [arrays.pop(f"{name}+{k}") for k in range(1, page.imagedepth)]
+        for name, page in pages.items()
+        if page.imagedepth > 1 and f"{name}+{page.imagedepth - 1}" in arrays
+    }
     if arrays.keys() != pages.keys():
         return "wrong", f"IFDs {sorted(arrays)}, expected {sorted(pages)}"
-    outcomes = [image_outcome(path, name, arrays[name], pages[name]) for name in pages]
+    outcomes = [
+        image_outcome(path, name, [arrays[name], *volumes.get(name, ())], pages[name])
+        for name in pages
+    ]
     for worst in ("wrong", "refused", "unreadable"):
         for kind, reason in outcomes:
             if kind == worst:

@@ -321,3 +321,20 @@ def test_huge_uncompressed_strips_are_split(tmp_path: Path) -> None:
         assert array.manifest.shape_chunk_grid[1] > 5
         np.testing.assert_array_equal(values(path, chunk_bytes=2000)["band_data"], data)
         assert len(array.metadata.codecs) == (2 if interleave == "pixel" else 1)
+
+
+def test_tiles_never_written_read_as_nodata_also_where_that_is_complex(tmp_path: Path) -> None:
+    path = tmp_path / "file.tif"
+    options = {"driver": "GTiff", "width": 40, "height": 40, "count": 1, "nodata": 7}
+    with rasterio.open(path, "w", dtype="complex64", sparse_ok=True, **options):
+        pass
+    assert (read(path) == 7).all()
+    check(path, read(path))
+
+
+@pytest.mark.parametrize("compression", ["LERC", "LERC_DEFLATE", "LERC_ZSTD"])
+@pytest.mark.parametrize("dtype", ["uint16", "int32", "float32", "float64"])
+def test_lerc_of_big_endian_numbers(tmp_path: Path, dtype: str, compression: str) -> None:
+    path = tmp_path / "file.tif"
+    data = np.arange(3 * 40 * 33).reshape(3, 40, 33).astype(dtype)
+    check(path, write(path, data, compress=compression, endianness="BIG", blockysize=16))

@@ -115,7 +115,7 @@ def ieee(template: Octets, data: Octets, count: int) -> Values:
 def jpeg_2000(template: Octets, data: Octets, count: int) -> Values:
     """Templates 5.40 and 5.40000."""
     scale = Scale.of_template(template)
-    if scale.bits == 0:
+    if scale.bits == 0 or count == 0:
         return scale.constant(count)
     start = data[:512].tobytes().find(JPEG_2000_SIZE)
     if start < 0 or data.size < start + 42:
@@ -130,7 +130,7 @@ def jpeg_2000(template: Octets, data: Octets, count: int) -> Values:
 def png(template: Octets, data: Octets, count: int) -> Values:
     """Templates 5.41 and 5.40010: numbers wider than 16 bits are spread over the colours."""
     scale = Scale.of_template(template)
-    if scale.bits == 0:
+    if scale.bits == 0 or count == 0:
         return scale.constant(count)
     if data.size < 33 or data[:8].tobytes() != PNG_SIGNATURE:
         raise CorruptFileError("the data are no PNG image")
@@ -173,7 +173,7 @@ def _image(function: str, data: Octets, count: int) -> Integers:
 def ccsds(template: Octets, data: Octets, count: int) -> Values:
     """Template 5.42: extended Rice coding, CCSDS 121.0-B."""
     scale = Scale.of_template(template)
-    if scale.bits == 0:
+    if scale.bits == 0 or count == 0:
         return scale.constant(count)
     if template.size < 25 or scale.bits > 32:
         raise CorruptFileError(f"section 5 of {template.size} octets, {scale.bits} bits")

@@ -103,7 +103,7 @@ def nodata_of(image: Image) -> np.generic | None:
     """Return GDAL's nodata value as a scalar of the image's dtype; None where it has none."""
     text = image.ifd.text(Tag.GDAL_NODATA)
     dtype = image.dtype
-    if text is None or dtype.kind == "c":
+    if text is None:
         return None
     words = text.strip().replace(",", ".")
     words = MSVC_WORDS.get(words.upper(), words)
@@ -119,7 +119,7 @@ def nodata_of(image: Image) -> np.generic | None:
         return None
     with np.errstate(over="ignore"):
         scalar = cast("np.generic", dtype.type(number))
-    return scalar if math.isfinite(number) == math.isfinite(float(scalar)) else None
+    return scalar if math.isfinite(number) == math.isfinite(float(scalar.real)) else None
 
 
 def _nodata(image: Image) -> dict[str, Any]:
@@ -127,7 +127,9 @@ def _nodata(image: Image) -> dict[str, Any]:
     if text is None:
         return {}
     value = nodata_of(image)
-    return {"nodata": text.strip()} if value is None else {"_FillValue": value}
+    if value is None or image.dtype.kind == "c":  # CF knows no mask of complex numbers
+        return {"nodata": text.strip()}
+    return {"_FillValue": value}
 
 
 def gdal_metadata(text: str | None, samples: int) -> dict[str, Any]:

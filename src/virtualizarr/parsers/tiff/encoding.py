@@ -61,9 +61,10 @@ OTHER_COMPRESSIONS = {
     48124: "Jetraw",
 }
 OLD_JPEG = 6
+LERC = 34887
 PICTURES = frozenset(
     {
-        *("eer", "jpeg", "jpeg2000", "jpegxl", "jpegxr", "lerc", "next", "ojpeg", "png"),
+        *("eer", "jpeg", "jpeg2000", "jpegxl", "jpegxr", "next", "ojpeg", "png"),
         *("sgilog", "sgilog24", "thunderscan", "webp"),
     }
 )
@@ -102,7 +103,8 @@ def codec_of(ifd: Ifd, shape: tuple[int, int, int], edge: tuple[int, int], sampl
     if compression == "lerc":
         compression = _lerc(ifd)
     sample, bits = _sample(ifd, samples)
-    is_picture = compression in PICTURES or bool(colours)
+    decoded_whole = compression in PICTURES or number == LERC
+    is_picture = decoded_whole or bool(colours)
     if bits and (is_picture or shape[2] != samples):
         raise UnsupportedFeatureError(f"samples of {bits} bits with compression {compression!r}")
     if sample != BITS.get(compression, sample):
@@ -113,14 +115,15 @@ def codec_of(ifd: Ifd, shape: tuple[int, int, int], edge: tuple[int, int], sampl
     tables = ifd.values.get(Tag.JPEG_TABLES) if with_tables else None
     keeps_photometric = with_tables or bool(colours) or compression in LOG
     unpredicted = is_picture or compression in CCITT
+    swapped = ifd.endian == ">" and (not is_picture or number == LERC)
     return _tiff(
         shape=shape,
         sample=sample,
         edge=edge,
         compression=compression,
-        endian="big" if ifd.endian == ">" and not is_picture else "little",
+        endian="big" if swapped else "little",
         predictor=1 if unpredicted else ifd.number(Tag.PREDICTOR, 1),
-        fill_order=2 if ifd.number(Tag.FILL_ORDER, 1) == 2 and compression not in PICTURES else 1,
+        fill_order=2 if ifd.number(Tag.FILL_ORDER, 1) == 2 and not decoded_whole else 1,
         band_first=shape[2] > 1,
         bits=bits,
         tables=base64.b64encode(tables.tobytes()).decode() if tables is not None else "",

@@ -2,13 +2,15 @@
 
 A dataset of class DIMENSION_SCALE is a dimension, named by its link. Other datasets name theirs in
 DIMENSION_LIST, one reference to a scale for each axis. Axes without a scale are given dimensions as
-netCDF-C does: a dimension of their group that is as long, else a phony one; two axes of one
-variable never share one. The numbers of phony dimensions go on from group to group, inner groups
-first, so that no two dimensions of a tree collide.
+h5netcdf does (`phony_dims="sort"`): a dimension of their group that is as long, else a phony one;
+two axes of one variable never share one. Phony dimensions are numbered by group, outer ones first,
+and within a group by length, so that no two dimensions of a tree collide. netCDF-C numbers them by
+axis, inner groups first: it calls them the same in a file of one group unless lengths repeat.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,15 +53,16 @@ class Dimensions:
 
     `attached` holds the addresses of the scales of each dataset's axes, by the dataset's address;
     `names` the paths of objects; `next_phony` is the number of the next phony dimension, and
-    `phony` holds what may be used by axes without a scale, by the path of a group.
+    `local` holds what axes without a scale may use, by the path of their group: the scales of the
+    group, then its phony dimensions.
     """
 
     scales: dict[int, Scale]
     ids: dict[int, int]
     attached: Mapping[int, list[int]]
     names: Mapping[int, str]
-    next_phony: int
-    phony: dict[str, list[Scale]] = field(default_factory=dict)
+    next_phony: int = 0
+    local: dict[str, list[Scale]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, datasets: Iterable[Dataset], names: Mapping[int, str]) -> Dimensions:
@@ -88,7 +91,7 @@ class Dimensions:
         }
         if any(scale.unlimited for scale in scales.values()):
             _lengthen(scales, datasets, attached)
-        return cls(scales, ids, attached, names, len(scales))
+        return cls(scales, ids, attached, names)
 
     def scales_of(self, dataset: Dataset) -> list[Scale | None]:
         """Return the named dimension of each axis; None where it has none."""
@@ -110,29 +113,45 @@ class Dimensions:
             if self.names[address].rpartition("/")[0] == parent
         ]
 
+    def number(self, group: str, datasets: Iterable[Dataset]) -> None:
+        """Name the phony dimensions that the axes of a group's datasets need.
+
+        Of each length as many as one dataset has axes of it without a scale, less the scales of
+        the group that are as long and do not grow. Scales count in the numbering.
+        """
+        if group in self.local:
+            return
+        needed: Counter[int] = Counter()
+        for dataset in datasets:
+            scales = zip(dataset.dataspace.shape, self.scales_of(dataset), strict=True)
+            needed |= Counter([size for size, scale in scales if scale is None])
+        known = self.local[group] = self._scales_in(group)
+        self.next_phony += len(known)
+        fixed = Counter(scale.size for scale in known if not scale.unlimited)
+        for size, count in needed.items():
+            known += [self._next(size) for _ in range(count - fixed[size])]
+
+    def _next(self, size: int) -> Scale:
+        scale = Scale(f"phony_dim_{self.next_phony}", size, False)
+        self.next_phony += 1
+        return scale
+
     def complete(
-        self, group: str, shape: Sequence[int], named: Sequence[Scale | None], grows: Sequence[bool]
+        self, group: str, shape: Sequence[int], named: Sequence[Scale | None]
     ) -> tuple[str, ...]:
         """Return a name for every axis of a variable of `group`, a found one where none was given.
 
-        `grows` says which axes are unlimited: netCDF-C does not mix them with others.
+        Axes that `number` did not see, those of array datatypes, get dimensions of their own.
         """
-        known = self.phony.get(group)
-        if known is None:
-            known = self.phony[group] = self._scales_in(group)
+        known = self.local.setdefault(group, [])
         used = {scale.name for scale in named if scale is not None}
         names: list[str] = []
-        for size, scale, unlimited in zip(shape, named, grows, strict=True):
+        for size, scale in zip(shape, named, strict=True):
             if scale is None:
-                fitting = (
-                    each
-                    for each in known
-                    if each.size == size and each.unlimited == unlimited and each.name not in used
-                )
+                fitting = (each for each in known if each.size == size and each.name not in used)
                 scale = next(fitting, None)
                 if scale is None:
-                    scale = Scale(f"phony_dim_{self.next_phony}", size, unlimited)
-                    self.next_phony += 1
+                    scale = self._next(size)
                     known.append(scale)
                 used.add(scale.name)
             names.append(scale.name)

@@ -90,6 +90,7 @@ def read_node(
             if isinstance(found, VirtualizeError):
                 raise _with_advice(found.located(node=root.path), root.path.rpartition("/")[2])
             parent = root.path.rpartition("/")[0]
+            dimensions.number(parent, [root])
             return variable_of(file, dimensions, parent, root, found)
         case Group():
             return (yield from _read_group(file, root, dimensions, frozenset(drop), refusals))
@@ -139,6 +140,8 @@ def _read_group(
         else:
             storage[address] = array
     found = dict(zip(outside, others, strict=True))
+    for held in plans.values():
+        dimensions.number(held.group.path, held.datasets.values())
     return _assemble(file, plan, dimensions, storage, found, {})
 
 

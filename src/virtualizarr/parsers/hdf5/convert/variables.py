@@ -10,12 +10,25 @@ import numpy.typing as npt
 
 from virtualizarr.errors import UnsupportedFeatureError
 from virtualizarr.model import MISSING, ArrayMetadata, ChunkManifest, ManifestArray
+from virtualizarr.model.dtypes import encode_fill
+from virtualizarr.model.json import Json
 from virtualizarr.parsers.hdf5.convert.attributes import convert_attributes
 from virtualizarr.parsers.hdf5.convert.context import OpenFile
 from virtualizarr.parsers.hdf5.convert.dimensions import Dimensions, Scale
 from virtualizarr.parsers.hdf5.convert.text import readable
 from virtualizarr.parsers.hdf5.layout import Dataset
 from virtualizarr.parsers.hdf5.layout_datatype import Enumerated
+
+NETCDF_FILL = {
+    **{("i", size): -(1 << 8 * size - 1) + 1 for size in (1, 2, 4)},
+    **{("u", size): (1 << 8 * size) - 1 for size in (1, 2, 4)},
+    ("i", 8): -(1 << 63) + 2,
+    ("u", 8): (1 << 64) - 2,
+    **{("f", size): 9.9692099683868690e36 for size in (4, 8)},
+}
+"""netCDF's default fill values (netcdf.h), by kind and bytes."""
+
+_NEVER = 1  # Fill Value Write Time
 
 DENSE_CELLS = 1 << 21
 """Chunks that a grid may be lengthened to, whatever it was: 32 MiB of columns."""
@@ -27,14 +40,12 @@ def variable_of(
     """Return `storage` with dimension names and attributes, as a variable of the group at `group`.
 
     An axis along an unlimited dimension that is longer than the axis is lengthened with missing
-    chunks, as netCDF-4 does.
+    chunks, as netCDF-4 does; they read as its default fill value where the variable has none.
     """
     named = dimensions.scales_of(dataset)
     lengthened = _lengthened(storage, dataset, named)
     extra = len(storage.shape) - len(named)
-    grows = [n is None for n in dataset.dataspace.max_shape]
-    grows += [False] * (len(storage.shape) - len(grows))
-    names = dimensions.complete(group, lengthened.shape, [*named, *[None] * extra], grows)
+    names = dimensions.complete(group, lengthened.shape, [*named, *[None] * extra])
     attributes = convert_attributes(dataset.attributes, file.paths)
     if isinstance(dataset.datatype, Enumerated) and not dataset.datatype.is_boolean:
         attributes = {**_flags(dataset.datatype), **attributes}
@@ -76,7 +87,17 @@ def _lengthened(
     if whole == storage.shape:
         return storage
     metadata = storage.metadata.replace(shape=whole)
+    if dataset.fill_value.write_time == _NEVER and not (storage.manifest.location == MISSING).any():
+        metadata = metadata.replace(fill_value=_netcdf_fill(metadata))
     return ManifestArray(metadata, _padded(storage.manifest, metadata.grid_shape))
+
+
+def _netcdf_fill(metadata: ArrayMetadata) -> Json:
+    """Return what netCDF-C gives for records that a variable written without fill values lacks."""
+    dtype = metadata.dtype
+    if dtype.kind in "iuf" and (dtype.kind, dtype.itemsize) in NETCDF_FILL:
+        return encode_fill(NETCDF_FILL[dtype.kind, dtype.itemsize], dtype)
+    return metadata.fill_value
 
 
 def _padded(manifest: ChunkManifest, grid: tuple[int, ...]) -> ChunkManifest:

@@ -1,0 +1,27 @@
+"""Files of random make, value for value and attribute for attribute with h5py."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from parsers.hdf5.corpus import compare_files, table
+
+WRITER = Path(__file__).with_name("any_file.py")
+RIGHT = {"right", "attribute right"}
+
+
+@pytest.mark.parametrize(
+    ("first", "count"), [(0, 60), pytest.param(10_000, 2_000, marks=pytest.mark.long)]
+)
+@pytest.mark.timeout(1800)
+def test_all_that_was_written_reads_right(tmp_path: Path, first: int, count: int) -> None:
+    # In a process of its own: h5py and netCDF4 may each bring a libhdf5.
+    command = [sys.executable, "-W", "ignore", str(WRITER), str(tmp_path), str(first), str(count)]
+    subprocess.run(command, check=True)
+    verdicts = compare_files(sorted(tmp_path.iterdir()))
+    assert {kind for verdict in verdicts for kind in verdict.counts} <= RIGHT, table(verdicts)
+    assert sum(verdict.counts["right"] for verdict in verdicts) > 8 * count
