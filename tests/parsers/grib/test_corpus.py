@@ -136,7 +136,7 @@ def test_fields_of_large_files_equal_eccodes(tmp_path: Path) -> None:
 def test_products_have_times_that_eccodes_has(tmp_path: Path) -> None:
     path = next(path for path in FILES if path.name == "forecast_monthly_ukmo.grib")
     inventory = run(read_inventory(), LocalSource(path))
-    times = read_moments([field.moment for field in inventory.fields]).time
+    times = read_moments([field.moment for field in inventory.fields]).time.tolist()
     for time, (known, _) in zip(times, witness(path, tmp_path), strict=True):
         day = np.datetime64(time, "s").astype("datetime64[D]")
         assert str(day).replace("-", "") == str(known["dataDate"])
