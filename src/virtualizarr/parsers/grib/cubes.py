@@ -23,7 +23,7 @@ class Cube:
     """One variable: its fields by the order of `cells`, which are as `cells_of` has them.
 
     `meaning` is that of the first field in the file. `members` says whether the fields are members
-    of an ensemble.
+    of an ensemble whose members are an axis.
     """
 
     name: str
@@ -61,17 +61,23 @@ def cubes_of(
     bounds = [0, *np.cumsum(np.bincount(variable, minlength=len(names))).tolist()]
     found: list[list[Cube]] = []
     start = 0
-    for count in counts:
+    for group, count in zip(groups, counts, strict=True):
+        ensemble = group.axes.ensemble
         own = range(start, start + count)
         start += count
         if doubtful.isdisjoint(own):
             found.append(
-                [columns.cube(names[i], kinds[i], slice(bounds[i], bounds[i + 1])) for i in own]
+                [
+                    columns.cube(names[i], kinds[i], slice(bounds[i], bounds[i + 1]), ensemble)
+                    for i in own
+                ]
             )
         else:
             rows = {names[i]: np.sort(order[bounds[i] : bounds[i + 1]]) for i in own}
             apart = _told_apart(fields, cells, rows, {names[i] for i in doubtful & {*own}}, skipped)
-            found.append([columns.cube_of_rows(name, cells, some) for name, some in apart.items()])
+            found.append(
+                [columns.cube_of_rows(name, cells, some, ensemble) for name, some in apart.items()]
+            )
     return found
 
 
@@ -106,23 +112,22 @@ class _Columns:
     offset: npt.NDArray[np.uint64]
     length: Lengths
 
-    def cube(self, name: str, kinds: Sequence[int], places: slice) -> Cube:
+    def cube(self, name: str, kinds: Sequence[int], places: slice, ensemble: bool) -> Cube:
         """Return the variable of some kinds, whose fields are at `places`."""
         meaning = self.fields.meanings[kinds[0]]
-        members = meaning.number is not None
-        if len({self.fields.meanings[kind].number is None for kind in kinds}) > 1:
+        if ensemble and len({self.fields.meanings[kind].number is None for kind in kinds}) > 1:
             self._refuse(name, self.order[places])
         columns = self.cells[places], self.offset[places], self.length[places]
-        return Cube(name, meaning, members, *columns)
+        return Cube(name, meaning, ensemble and meaning.number is not None, *columns)
 
-    def cube_of_rows(self, name: str, cells: Int64s, rows: Int64s) -> Cube:
+    def cube_of_rows(self, name: str, cells: Int64s, rows: Int64s, ensemble: bool) -> Cube:
         """Return the variable of some fields, of which all the `cells` are given."""
         kinds = list(dict.fromkeys(self.fields.kind[rows].tolist()))
         order = rows[np.argsort(cells[rows])]
         columns = _Columns(
             self.fields, order, cells[order], self.fields.offset[order], self.fields.length[order]
         )
-        return columns.cube(name, kinds, slice(None))
+        return columns.cube(name, kinds, slice(None), ensemble)
 
     def _refuse(self, name: str, rows: Int64s) -> None:
         fields = self.fields
