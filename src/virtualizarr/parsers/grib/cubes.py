@@ -58,6 +58,7 @@ def cubes_of(
     again = (placed[1:] == placed[:-1]) & (sorted_out[1:] == sorted_out[:-1])
     doubtful = set(sorted_out[1:][again].tolist())
     columns = _Columns(fields, order, placed, fields.offset[order], fields.length[order])
+    columns.offset.flags.writeable = columns.length.flags.writeable = False
     bounds = [0, *np.cumsum(np.bincount(variable, minlength=len(names))).tolist()]
     found: list[list[Cube]] = []
     start = 0

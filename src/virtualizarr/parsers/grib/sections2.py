@@ -27,6 +27,10 @@ LONGEST = 4096
 MOST_SECTIONS = 64
 
 _INDICATOR = Struct(">4s2xBBQ").unpack_from
+_HEAD = np.dtype([("length", ">u4"), ("number", "u1")])
+_NUMBERS = np.array([number if number < 8 else 0 for number in range(256)], np.uint8)
+"""The numbers of sections; 0, for what has none, follows nothing."""
+
 _LEAST = np.array(LEAST, np.int64)
 _LONGEST = np.array((0, *(LONGEST,) * 5, *(1 << 62,) * 2), np.int64)
 _FOLLOWS = np.zeros((8, 8), np.bool_)
@@ -130,50 +134,47 @@ def _read(window: Window, bounds: list[int], inventory: Inventory) -> int:
 
 
 def _walk(octets: Octets, first: Ints, end: Ints) -> tuple[Rows, npt.NDArray[np.bool_]]:
-    """Walk the sections of messages from `first` to `end`; say which messages are odd."""
+    """Walk the sections of messages from `first` to `end`; say which messages are odd.
+
+    While walking only the order of sections is looked at; what else may be wrong with them, when
+    all are known.
+    """
     count = len(first)
-    at, last = first.copy(), np.zeros(count, np.int64)
+    at, last, furthest = first.copy(), np.zeros(count, np.uint8), len(octets) - HEAD
     place, size = np.zeros((count, 8), np.int64), np.zeros((count, 8), np.int64)
-    begin, odd = np.zeros(count, np.int64), np.zeros(count, np.bool_)
-    found: list[tuple[Ints, Ints, Ints, Ints]] = []
+    odd = np.zeros(count, np.bool_)
+    found: list[tuple[Ints, Ints, Ints]] = []
     live = np.arange(count)
     for _ in range(MOST_SECTIONS):
         here = at[live]
-        heads = windows(octets, HEAD)[np.minimum(here, len(octets) - HEAD)]
-        length = heads[:, :4].copy().view(">u4")[:, 0].astype(np.int64)
-        number = np.minimum(heads[:, 4], 8) % 8  # 0 follows nothing
-        stop = here + length
-        good = _FOLLOWS[last[live], number] & (length >= _LEAST[number]) & (stop <= end[live])
-        good &= length <= _LONGEST[number]
+        heads = windows(octets, HEAD)[np.minimum(here, furthest)].view(_HEAD)[:, 0]
+        length, number = heads["length"].astype(np.int64), _NUMBERS[heads["number"]]
+        good = _FOLLOWS[last[live], number]
         if not good.all():
             odd[live[~good]] = True
             live, here, length, number = live[good], here[good], length[good], number[good]
-            stop = stop[good]
         place[live, number], size[live, number] = here, length
-        last[live], at[live] = number, stop
-        packed = live[number == 5]
-        if len(packed):
-            begin[packed] = place[packed, 5]
-            ordered = packed[_u2(octets, place[packed, 5] + 9) == BY_ROWS]
-            begin[ordered] = place[ordered, 3]
-        masked = live[number == 6]
-        if len(masked):
-            odd[masked] |= octets[place[masked, 6] + HEAD] == SAME_BITMAP
+        last[live], at[live] = number, here + length
         done = live[number == 7]
         if len(done):
-            found.append((done, place[done], size[done], begin[done]))
-            live = live[(at[live] < end[live]) & ~odd[live]]
-            if not len(live):
-                break
-    odd[live] = True
-    odd |= last != 7
-    columns = [np.concatenate(parts) for parts in zip(*found, strict=True)] if found else []
-    if not columns:
+            found.append((done, place[done], size[done]))
+            live = live[at[live] < end[live]]
+        if not len(live):
+            break
+    odd |= (at != end) | (last != 7)
+    if not found:
         none = np.zeros((0, 8), np.int64)
         return Rows(octets, none[:, 0], none[:, 0], none, none, none[:, 0]), odd
-    order = np.argsort(columns[0], kind="stable")
-    message, *others = (column[order] for column in columns)
-    return Rows(octets, message, first[message] - INDICATOR, *others), odd
+    message, place, size = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    sound = ((size >= _LEAST) & (size <= _LONGEST) | (place == 0)).all(axis=1)
+    odd[message[~sound]] = True
+    rows = np.flatnonzero(~odd[message])
+    rows = rows[np.argsort(message[rows], kind="stable")]
+    message, place, size = message[rows], place[rows], size[rows]
+    odd[message[octets[place[:, 6] + HEAD] == SAME_BITMAP]] = True
+    by_rows = _u2(octets, place[:, 5] + 9) == BY_ROWS
+    begin = np.where(by_rows, place[:, 3], place[:, 5])
+    return Rows(octets, message, first[message] - INDICATOR, place, size, begin), odd
 
 
 def _u2(octets: Octets, at: Ints) -> npt.NDArray[np.uint16]:
