@@ -153,9 +153,15 @@ def _walk(octets: Octets, first: Ints, end: Ints) -> tuple[Rows, npt.NDArray[np.
         if not good.all():
             odd[live[~good]] = True
             live, here, length, number = live[good], here[good], length[good], number[good]
-        place[live, number], size[live, number] = here, length
+        if len(live) and (number == number[0]).all():  # a column is filled faster than cells are
+            rows: Ints | slice = slice(None) if len(live) == count else live
+            column = int(number[0])
+            place[rows, column], size[rows, column] = here, length
+            done = live if column == 7 else live[:0]
+        else:
+            place[live, number], size[live, number] = here, length
+            done = live[number == 7]
         last[live], at[live] = number, here + length
-        done = live[number == 7]
         if len(done):
             found.append((done, place[done], size[done]))
             live = live[at[live] < end[live]]
@@ -168,9 +174,9 @@ def _walk(octets: Octets, first: Ints, end: Ints) -> tuple[Rows, npt.NDArray[np.
     message, place, size = (np.concatenate(parts) for parts in zip(*found, strict=True))
     sound = ((size >= _LEAST) & (size <= _LONGEST) | (place == 0)).all(axis=1)
     odd[message[~sound]] = True
-    rows = np.flatnonzero(~odd[message])
-    rows = rows[np.argsort(message[rows], kind="stable")]
-    message, place, size = message[rows], place[rows], size[rows]
+    kept = np.flatnonzero(~odd[message])
+    kept = kept[np.argsort(message[kept], kind="stable")]
+    message, place, size = message[kept], place[kept], size[kept]
     odd[message[octets[place[:, 6] + HEAD] == SAME_BITMAP]] = True
     by_rows = _u2(octets, place[:, 5] + 9) == BY_ROWS
     begin = np.where(by_rows, place[:, 3], place[:, 5])
