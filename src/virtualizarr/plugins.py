@@ -74,7 +74,7 @@ def detect(head: bytes | memoryview, url: str) -> Parser:
     for name, holds in CERTAIN.items():
         if name in installed and holds(head):
             return parser_named(name)
-    start = bytes(head)
+    start = _as_bytes(head)
     others, broken = _importable(name for name in installed if name not in CERTAIN)
     for parser in others:
         if parser.sniff(start, url):
@@ -92,6 +92,15 @@ def detect(head: bytes | memoryview, url: str) -> Parser:
         *broken,
     ]
     raise UnknownFormatError("; ".join(reasons), url=url)
+
+
+def _as_bytes(head: bytes | memoryview) -> bytes:
+    """Return the same bytes; of a view of all of a `bytes` that object, which saves a copy."""
+    if isinstance(head, memoryview) and isinstance(head.obj, bytes) and head.contiguous:
+        whole = head.obj
+        if head.nbytes == len(whole):
+            return whole
+    return bytes(head)
 
 
 def detecting_beside(head: bytes | memoryview, url: str) -> Reading[Parser | None]:

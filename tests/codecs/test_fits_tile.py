@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import struct
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +87,43 @@ def test_an_hcompress_tile_of_too_many_planes_is_refused() -> None:
     data[22:25] = b"\xff\xff\xff"
     with pytest.raises(CorruptFileError, match="planes"):
         decode(bytes(data), compression="HCOMPRESS_1")
+
+
+@pytest.mark.parametrize("shape", [(1, 96), (96, 1)])
+def test_an_hcompress_tile_of_one_row_is_refused(shape: tuple[int, int]) -> None:
+    """The decoder would write the root of its empty quadrants into no memory."""
+    data = bytearray(stream("HCOMPRESS_1")[:25] + b"\xff" * 200)
+    data[2:10] = struct.pack(">2i", *shape)
+    data[22:25] = bytes([30, 30, 30])
+    with pytest.raises(CorruptFileError, match="HCOMPRESS"):
+        decode(
+            bytes(data), compression="HCOMPRESS_1", shape=list(shape), kinds=[["data", list(shape)]]
+        )
+
+
+def test_an_hcompress_tile_takes_no_memory_for_what_is_not_there() -> None:
+    """A constant tile is a few bytes of stream, whatever its size."""
+    shape = (1024, 1024)
+    data = imagecodecs.hcomp_encode(np.full(shape, 7, "i4"))
+    assert len(data) < 100
+    options = {"compression": "HCOMPRESS_1", "shape": shape, "kinds": [["data", shape]]}
+    tracemalloc.start()
+    try:
+        found = decode(bytes(data[:22]) + bytes([60] * 3) + bytes(data[25:]) + bytes(40), **options)
+        _, peak = tracemalloc.get_traced_memory()
+    except CorruptFileError:
+        _, peak = tracemalloc.get_traced_memory()
+    else:
+        assert found.shape == shape
+    finally:
+        tracemalloc.stop()
+    assert peak < 13 * found_size(shape)
+    np.testing.assert_array_equal(decode(bytes(data), **options), np.full(shape, 7))
+
+
+def found_size(shape: tuple[int, int]) -> int:
+    """Return the pixels of a tile: its values take 4 bytes each, the decoder's own 8."""
+    return shape[0] * shape[1]
 
 
 def test_a_plio_tile_that_counts_more_words_than_it_has_is_refused() -> None:

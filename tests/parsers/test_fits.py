@@ -410,6 +410,20 @@ def test_what_is_compressed_as_a_whole_and_large_or_broken_is_refused_by_name(
     path.write_bytes(gzip.compress(b"no FITS file"))
     with pytest.raises(UnknownFormatError):
         parse_file(FITSParser(), path)
+    path.write_bytes(whole + b"else")
+    with pytest.raises(CorruptFileError, match="belong to none"):
+        parse_file(FITSParser(), path)
+    path.write_bytes(whole + bytes(700))
+    assert read_values(parse_file(FITSParser(), path))
+
+
+def test_a_large_gzip_file_of_unknown_size_is_called_large_not_broken() -> None:
+    noise = np.random.default_rng(0).bytes(17 << 20)
+    header = fits.PrimaryHDU(np.frombuffer(noise, "u1")).header.tostring().encode()
+    data = gzip.compress(header + noise, compresslevel=0)
+    source = BytesSource(data, facts=FileFacts())
+    with pytest.raises(UnsupportedFeatureError, match="gunzip"):
+        run(FITSParser().parse("memory://image.fits.gz"), source)
 
 
 def test_truncated_data_are_refused_by_name(tmp_path: Path) -> None:

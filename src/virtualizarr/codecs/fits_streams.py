@@ -24,6 +24,10 @@ HCOMPRESS_HEADER = struct.Struct(">2siiiq3B")
 HCOMPRESS_MAGIC = b"\xdd\x99"
 HCOMPRESS_MAX_PIXELS = 1 << 28
 HCOMPRESS_MAX_PLANES = 64
+HCOMPRESS_LEAST = 2
+"""The shortest side of a tile: the standard has 4, which not all writers heed."""
+
+HCOMPRESS_GUARD = 64
 PLIO_HEADER_WORDS = 7
 
 
@@ -142,13 +146,16 @@ def _hcompress_1(stream: Stream) -> npt.NDArray[Any]:
     known = stream.data.size >= HCOMPRESS_HEADER.size
     parameters.require(known, f"an HCOMPRESS tile of {stream.data.size} bytes")
     magic, nx, ny, _, _, *planes = HCOMPRESS_HEADER.unpack_from(stream.data)
-    right = magic == HCOMPRESS_MAGIC and nx > 0 and ny > 0 and nx * ny == stream.count
+    right = magic == HCOMPRESS_MAGIC and nx * ny == stream.count
     parameters.require(right, f"an HCOMPRESS tile of {nx} by {ny} for shape {stream.shape}")
+    # of thinner tiles a quadrant is empty, and the decoder writes its root where nothing is
+    parameters.require(min(nx, ny) >= HCOMPRESS_LEAST, f"an HCOMPRESS tile of {nx} by {ny}")
     parameters.require(stream.count <= HCOMPRESS_MAX_PIXELS, f"a tile of {stream.count} pixels")
     parameters.require(max(planes) <= HCOMPRESS_MAX_PLANES, f"{planes} planes of bits")
-    longest = stream.count * max(planes) // 4 + 4096  # twice the bits of all pixels
     found = parameters.imagecodecs(
-        "hcomp_decode", stream.guarded(longest), smooth=bool(parameters.smooth)
+        "hcomp_decode",
+        stream.guarded(HCOMPRESS_GUARD),
+        smooth=bool(parameters.smooth),
     )
     return _counted(stream, found)
 

@@ -7,15 +7,14 @@ precision; libhdf5 shifts and sign-extends on reading. Zarr has no such types, s
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from zarr.dtype import RawBytes
 
 from virtualizarr.codecs.base import ForeignCodec, Octets, octets
 from virtualizarr.codecs.numcodecs_base import NumcodecsTwin
-from virtualizarr.codecs.zarr_base import ZarrTwin, chunk_nbytes
+from virtualizarr.codecs.zarr_base import ZarrTwin, as_stored
 
 MAX_ITEMSIZE = 8
 
@@ -83,18 +82,10 @@ class PrecisionCodec(ZarrTwin, of=Precision):
 
     def resolve_metadata(self, chunk_spec: Any) -> Any:
         """Return what the codecs behind this one work on: elements of the size they are stored."""
-        nbytes, integer = chunk_nbytes(chunk_spec), self.foreign
-        if nbytes is None or not isinstance(integer, Precision):
+        integer = self.foreign
+        if not isinstance(integer, Precision) or integer.itemsize == integer.decoded_itemsize:
             return chunk_spec
-        if integer.itemsize == integer.decoded_itemsize:
-            return chunk_spec
-        stored = RawBytes(length=integer.itemsize)
-        return replace(
-            chunk_spec,
-            shape=(nbytes // integer.decoded_itemsize,),
-            dtype=stored,
-            fill_value=stored.default_scalar(),
-        )
+        return as_stored(chunk_spec, integer.itemsize, integer.decoded_itemsize)
 
 
 class PrecisionNumcodec(NumcodecsTwin, of=Precision):

@@ -7,15 +7,14 @@ blanks that are not part of it; numpy knows NUL padding only. libhdf5 converts b
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from zarr.dtype import RawBytes
 
 from virtualizarr.codecs.base import ForeignCodec, Octets
 from virtualizarr.codecs.numcodecs_base import NumcodecsTwin
-from virtualizarr.codecs.zarr_base import ZarrTwin, chunk_nbytes
+from virtualizarr.codecs.zarr_base import ZarrTwin, as_stored
 
 COPY, SWAP, CUT, STRIP = "copy", "swap", "cut", "strip"
 KINDS = (COPY, SWAP, CUT, STRIP)
@@ -87,17 +86,10 @@ class RecordCodec(ZarrTwin, of=Record):
 
     def resolve_metadata(self, chunk_spec: Any) -> Any:
         """Return what the codecs behind this one work on: elements as stored, gaps and all."""
-        nbytes = chunk_nbytes(chunk_spec)
         record = self.foreign
-        if nbytes is None or not isinstance(record, Record):
+        if not isinstance(record, Record):
             return chunk_spec
-        stored = RawBytes(length=record.itemsize)
-        return replace(
-            chunk_spec,
-            shape=(nbytes // record.packed_size,),
-            dtype=stored,
-            fill_value=stored.default_scalar(),
-        )
+        return as_stored(chunk_spec, record.itemsize, record.packed_size)
 
 
 class RecordNumcodec(NumcodecsTwin, of=Record):

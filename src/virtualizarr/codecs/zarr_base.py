@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 from zarr.abc.buffer import Buffer, BufferPrototype
 from zarr.abc.codec import BytesBytesCodec
+from zarr.dtype import RawBytes
 
 from virtualizarr.codecs.base import ForeignCodec, octets
 from virtualizarr.errors import CorruptFileError
@@ -40,6 +41,19 @@ def chunk_nbytes(spec: ChunkSpec) -> int | None:
     for length in spec.shape:
         size *= int(length)
     return size
+
+
+def as_stored(spec: Any, stored: int, decoded: int) -> Any:
+    """Return the chunk that codecs behind one that converts elements work on, stored ones.
+
+    `stored` and `decoded` are the bytes of an element. A chunk of elements that vary in size is
+    returned as it is.
+    """
+    nbytes = chunk_nbytes(spec)
+    if nbytes is None:
+        return spec
+    dtype = RawBytes(length=stored)
+    return replace(spec, shape=(nbytes // decoded,), dtype=dtype, fill_value=dtype.default_scalar())
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -105,12 +106,14 @@ class ManifestGroup(Mapping[str, "ManifestArray | ManifestGroup"]):
                 yield (f"{path}/{name}" if path else name), array
 
     def map_arrays(self, change: Callable[[ManifestArray], ManifestArray]) -> ManifestGroup:
-        """Return the tree with `change` applied to every array."""
-        return ManifestGroup(
-            {name: change(array) for name, array in self._arrays.items()},
-            {name: group.map_arrays(change) for name, group in self._groups.items()},
-            self._attributes,
-        )
+        """Return the tree with `change` applied to every array; itself where none is another."""
+        arrays = {name: change(array) for name, array in self._arrays.items()}
+        groups = {name: group.map_arrays(change) for name, group in self._groups.items()}
+        if all(map(operator.is_, arrays.values(), self._arrays.values())) and all(
+            map(operator.is_, groups.values(), self._groups.values())
+        ):
+            return self
+        return ManifestGroup(arrays, groups, self._attributes)
 
     def rename_paths(self, new: str | Callable[[str], str]) -> ManifestGroup:
         """Return the tree with all locations renamed; see `ChunkManifest.rename_paths`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -163,6 +164,28 @@ def read_header_beside(
             return (yield from _to_its_end(each, what))
     looked = f"; {_looked_for(urls)}" if urls else ""
     raise UnknownFormatError(f"there is no {what} in or beside the file{looked}")
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A header and its data, as messages call them, and how a header is recognised."""
+
+    header: str
+    data: str
+    is_header: Callable[[memoryview], bool]
+
+    def read(
+        self, url: str, headers: Sequence[str], data: Sequence[str]
+    ) -> Reading[tuple[FoundFile, FoundFile]]:
+        """Return the header, whole, and the data file, of which the one at `url` is given.
+
+        `headers` and `data` are where the other one may be. Two rounds; errors as those of
+        `read_whole`, `read_header_beside` and `read_data_beside`.
+        """
+        given = yield from read_whole(url, f"the {self.header}", self.is_header)
+        if self.is_header(given.head):
+            return given, (yield from read_data_beside(data, self.data))
+        return (yield from read_header_beside(headers, self.header, self.is_header)), given
 
 
 def read_data_beside(urls: Sequence[str], what: str) -> Reading[FoundFile]:

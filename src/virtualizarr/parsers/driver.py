@@ -149,10 +149,11 @@ def referred(group: ManifestGroup, root: str) -> ManifestGroup:
             return array.then(lambda read: referred(ManifestGroup({"": read}), root).arrays[""])
         manifest = array.manifest
         old = manifest.locations
-        if id(old) not in tuples:
-            tuples[id(old)] = tuple(map(renew, old))
-        new = tuples[id(old)]
-        if all(map(operator.is_, new, old)):
+        new = tuples.get(id(old))
+        if new is None:
+            renewed = tuple(map(renew, old))
+            new = tuples[id(old)] = old if all(map(operator.is_, renewed, old)) else renewed
+        if new is old:
             return array
         return array.rebuilt(array.metadata, manifest.with_locations(new))
 
@@ -179,13 +180,18 @@ def stamped(group: ManifestGroup, facts: Mapping[str, FileFacts]) -> ManifestGro
 
 def _relocated(group: ManifestGroup, renew: Callable[[Location], Location]) -> ManifestGroup:
     """Return the tree with its locations renewed; arrays of which all stay are kept as they are."""
+    tuples: dict[int, tuple[Location, ...]] = {}
 
     def renewed(array: ManifestArray) -> ManifestArray:
         if array.is_pending:
             return array
         manifest = array.manifest
-        locations = tuple(map(renew, manifest.locations))
-        if all(map(operator.is_, locations, manifest.locations)):
+        old = manifest.locations
+        locations = tuples.get(id(old))
+        if locations is None:
+            new = tuple(map(renew, old))
+            locations = tuples[id(old)] = old if all(map(operator.is_, new, old)) else new
+        if locations is old:
             return array
         return array.rebuilt(array.metadata, manifest.with_locations(locations))
 

@@ -22,22 +22,31 @@ MOST_COORDINATES = 1 << 21
 
 MAX_CRS_TEXT = 65_536
 
-SPATIAL = {
-    "schema_url": "https://raw.githubusercontent.com/zarr-conventions/spatial/refs/tags/v1/"
-    "schema.json",
-    "spec_url": "https://github.com/zarr-conventions/spatial/blob/v1/README.md",
-    "uuid": "689b58e2-cf7b-45e0-9fff-9cfc0883d6b4",
-    "name": "spatial",
-    "description": "Spatial coordinate information",
-}
-PROJ = {
-    "schema_url": "https://raw.githubusercontent.com/zarr-conventions/geo-proj/refs/tags/v1/"
-    "schema.json",
-    "spec_url": "https://github.com/zarr-conventions/geo-proj/blob/v1/README.md",
-    "uuid": "f17cb550-5864-4468-aeb7-f3180cfb622f",
-    "name": "proj",
-    "description": "Coordinate reference system information for geospatial data",
-}
+
+def convention(name: str, repository: str, uuid: str, description: str) -> Mapping[str, str]:
+    """Return the entry of `zarr_conventions` for version 1 of a convention."""
+    place = f"zarr-conventions/{repository}"
+    return {
+        "schema_url": f"https://raw.githubusercontent.com/{place}/refs/tags/v1/schema.json",
+        "spec_url": f"https://github.com/{place}/blob/v1/README.md",
+        "uuid": uuid,
+        "name": name,
+        "description": description,
+    }
+
+
+SPATIAL = convention(
+    "spatial",
+    "spatial",
+    "689b58e2-cf7b-45e0-9fff-9cfc0883d6b4",
+    "Spatial coordinate information",
+)
+PROJ = convention(
+    "proj",
+    "geo-proj",
+    "f17cb550-5864-4468-aeb7-f3180cfb622f",
+    "Coordinate reference system information for geospatial data",
+)
 
 type Affine = tuple[float, float, float, float, float, float]
 
@@ -55,18 +64,22 @@ class Place:
 
     @property
     def is_rotated(self) -> bool:
-        return self.transform is not None and (self.transform[1] != 0 or self.transform[3] != 0)
+        return self.transform is not None and is_rotated(self.transform)
 
     @property
     def is_known(self) -> bool:
         return self.transform is not None or self.crs is not None
 
-    def geo_transform(self) -> str | None:
-        """Return the transform as GDAL writes it: c a b f d e."""
-        if self.transform is None:
-            return None
-        a, b, c, d, e, f = self.transform
-        return " ".join(map(repr, (c, a, b, f, d, e)))
+
+def is_rotated(transform: Affine) -> bool:
+    """Say whether rows do not run along x, or columns not along y."""
+    return transform[1] != 0 or transform[3] != 0
+
+
+def geo_transform(transform: Affine) -> str:
+    """Return the transform as GDAL writes it: c a b f d e."""
+    a, b, c, d, e, f = transform
+    return " ".join(map(repr, (c, a, b, f, d, e)))
 
 
 def north_up(left: float, top: float, width: float, height: float) -> Affine | None:
@@ -94,11 +107,11 @@ def coordinates_of(
     short = max(lengths[x], lengths[y]) <= MOST_COORDINATES
     if transform is not None and not place.is_rotated and short:
         a, _, c, _, e, f = transform
-        arrays[x] = inline_array(_centres(lengths[x], a, c), (x,), axes.get("X", {}))
-        arrays[y] = inline_array(_centres(lengths[y], e, f), (y,), axes.get("Y", {}))
+        arrays[x] = inline_array(centres_of(lengths[x], a, c), (x,), axes.get("X", {}))
+        arrays[y] = inline_array(centres_of(lengths[y], e, f), (y,), axes.get("Y", {}))
     attributes: dict[str, Any] = {**mapping}
     if transform is not None:
-        attributes["GeoTransform"] = place.geo_transform()
+        attributes["GeoTransform"] = geo_transform(transform)
     arrays["spatial_ref"] = inline_array(np.zeros((), np.int64), (), attributes)
     return arrays
 
@@ -114,19 +127,28 @@ def geozarr_attributes(
         conventions.append(PROJ)
         attributes["proj:code"] = code
     if place.transform is not None:
-        y, x = dims
-        a, b, c, d, e, f = place.transform
-        corners = [(i, j) for j in (0, lengths[y]) for i in (0, lengths[x])]
-        xs = [a * i + b * j + c for i, j in corners]
-        ys = [d * i + e * j + f for i, j in corners]
         conventions.append(SPATIAL)
-        attributes["spatial:dimensions"] = list(dims)
-        attributes["spatial:transform_type"] = "affine"
-        attributes["spatial:transform"] = list(place.transform)
-        attributes["spatial:shape"] = [lengths[y], lengths[x]]
-        attributes["spatial:registration"] = "pixel"
-        attributes["spatial:bbox"] = [min(xs), min(ys), max(xs), max(ys)]
+        attributes |= spatial_attributes(place.transform, [lengths[dim] for dim in dims], dims)
     return {"zarr_conventions": conventions, **attributes} if conventions else {}
+
+
+def spatial_attributes(
+    transform: Affine, shape: Sequence[int], dims: Sequence[str]
+) -> dict[str, Any]:
+    """Return what the convention `spatial` says of an image of so many rows and columns."""
+    rows, columns = shape
+    a, b, c, d, e, f = transform
+    corners = [(0, 0), (columns, 0), (0, rows), (columns, rows)]
+    xs = [a * column + b * row + c for column, row in corners]
+    ys = [d * column + e * row + f for column, row in corners]
+    return {
+        "spatial:dimensions": list(dims),
+        "spatial:transform_type": "affine",
+        "spatial:transform": list(transform),
+        "spatial:shape": [rows, columns],
+        "spatial:registration": "pixel",
+        "spatial:bbox": [min(xs), min(ys), max(xs), max(ys)],
+    }
 
 
 def variable_attributes(place: Place) -> dict[str, Any]:
@@ -140,23 +162,26 @@ def variable_attributes(place: Place) -> dict[str, Any]:
     }
 
 
+@lru_cache(maxsize=256)
+def _inline_metadata(
+    shape: tuple[int, ...], dtype: np.dtype[Any], dims: tuple[str, ...]
+) -> ArrayMetadata:
+    return ArrayMetadata.create(shape=shape, dtype=dtype, chunk_shape=shape, dimension_names=dims)
+
+
 def inline_array(
     values: npt.NDArray[Any], dims: tuple[str, ...], attributes: Mapping[str, Any]
 ) -> ManifestArray:
     """Return an array whose one chunk is held in the manifest."""
     dtype = values.dtype.newbyteorder("<")
-    metadata = ArrayMetadata.create(
-        shape=values.shape,
-        dtype=dtype,
-        chunk_shape=values.shape,
-        dimension_names=dims,
-        attributes=attributes,
-    )
+    metadata = _inline_metadata(values.shape, dtype, dims)
+    if attributes:
+        metadata = metadata.replace(attributes=attributes)
     manifest = ChunkManifest.inlined(values.astype(dtype, copy=False).tobytes())
     return ManifestArray(metadata, manifest.reshape_grid((1,) * values.ndim))
 
 
-def _centres(count: int, size: float, start: float) -> npt.NDArray[np.float64]:
+def centres_of(count: int, size: float, start: float) -> npt.NDArray[np.float64]:
     """Return the centres of `count` pixels of `size`, the first of which begins at `start`."""
     centres = np.arange(count, dtype=np.float64)
     centres *= size

@@ -7,24 +7,69 @@ XML do without them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Never
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
-from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
+from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError, VirtualizeError
 
 MAX_DEPTH = 256
 
-__all__ = ["Element", "child", "children", "local_name", "parse_xml", "text_of"]
+__all__ = [
+    "Element",
+    "child",
+    "children",
+    "feed",
+    "local_name",
+    "parse_xml",
+    "safe_parser",
+    "text_of",
+]
+
+
+def safe_parser(encoding: str | None = None, separator: str | None = None) -> expat.XMLParserType:
+    """Return a parser without handlers for elements that refuses document types.
+
+    `separator` is what stands between a namespace and a name, None to leave names as they are.
+    """
+    parser = expat.ParserCreate(encoding, separator)
+    parser.buffer_text = True
+
+    def refuse(name: str, *_: object) -> Never:
+        raise UnsupportedFeatureError(
+            f"the document declares a document type, {name!r}", at=parser.CurrentByteIndex
+        )
+
+    parser.StartDoctypeDeclHandler = refuse
+    return parser
+
+
+def feed(parser: expat.XMLParserType, document: bytes) -> None:
+    """Parse a whole document.
+
+    Raises CorruptFileError, with the byte, for one that is not well-formed or whose encoding is not
+    known, UnsupportedFeatureError for one that declares a document type, and what handlers raise.
+    """
+    try:
+        parser.Parse(document, True)
+    except expat.ExpatError as error:
+        raise CorruptFileError(
+            f"the document is not well-formed XML: {expat.ErrorString(error.code)}",
+            at=max(parser.ErrorByteIndex, 0),
+        ) from error
+    except (ValueError, LookupError) as error:  # an encoding that expat does not know
+        if isinstance(error, VirtualizeError):
+            raise
+        raise CorruptFileError(f"the document cannot be decoded: {error}") from error
 
 
 def parse_xml(buffer: bytes | memoryview) -> Element:
     """Return the root element of a document; names are `{namespace}name`.
 
-    Raises CorruptFileError, with the byte, for a document that is not well-formed or nests deeper
-    than 256 elements, UnsupportedFeatureError for one that declares a document type.
+    Raises CorruptFileError, with the byte, also for one that nests deeper than 256 elements; other
+    errors as `feed`.
     """
-    parser = expat.ParserCreate(namespace_separator="}")
-    parser.buffer_text = True
+    parser = safe_parser(separator="}")
     builder = TreeBuilder()
     depth = 0
 
@@ -42,23 +87,10 @@ def parse_xml(buffer: bytes | memoryview) -> Element:
         depth -= 1
         builder.end(_clark(name))
 
-    def refuse(name: str, *_: object) -> None:
-        raise UnsupportedFeatureError(
-            f"the document declares a document type, {name!r}", at=parser.CurrentByteIndex
-        )
-
     parser.StartElementHandler = start
     parser.EndElementHandler = end
     parser.CharacterDataHandler = builder.data
-    parser.StartDoctypeDeclHandler = refuse
-    try:
-        parser.Parse(bytes(buffer), True)
-    except expat.ExpatError as error:
-        raise CorruptFileError(
-            f"the document is not well-formed: {error}", at=max(parser.ErrorByteIndex, 0)
-        ) from error
-    except (ValueError, LookupError) as error:  # an encoding that expat does not know
-        raise CorruptFileError(f"the document cannot be decoded: {error}") from error
+    feed(parser, bytes(buffer))
     return builder.close()
 
 

@@ -66,6 +66,6 @@ def _gather_padded(file: npt.NDArray[np.uint8], blocks: ByteBlocks) -> npt.NDArr
 
 def windows(file: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:
     """View every run of `size` bytes of `file` as a row; indexing it copies row by row."""
-    return np.lib.stride_tricks.as_strided(
-        file, (len(file) - size + 1, size), (1, 1), writeable=False
-    )
+    rows = np.ndarray((len(file) - size + 1, size), np.uint8, file, 0, (1, 1))
+    rows.flags.writeable = False
+    return rows

@@ -12,8 +12,8 @@ import pytest
 import grib_oracle
 from virtualizarr.parsers.grib.concepts import tables, template_of
 from virtualizarr.parsers.grib.product import Meaning
-from virtualizarr.parsers.grib.product1 import product_1
-from virtualizarr.parsers.grib.product2 import product_2
+from virtualizarr.parsers.grib.product1 import meaning_1
+from virtualizarr.parsers.grib.product2 import meaning_2
 from virtualizarr.parsers.grib.scan import read_inventory
 from virtualizarr.source.memory import BytesSource
 from virtualizarr.source.reading import run
@@ -86,7 +86,8 @@ def patched(data: bytearray, template: int, keys: dict[str, str]) -> None:
 
 def ours(data: bytes) -> Meaning:
     (field,) = run(read_inventory(), BytesSource(data)).fields
-    return (product_1 if field.edition == 1 else product_2)(field).meaning
+    kind = field.kind
+    return (meaning_1 if kind.edition == 1 else meaning_2)(kind.header)
 
 
 def said(meaning: Meaning) -> dict[str, Any]:

@@ -89,6 +89,37 @@ def test_options() -> None:
         parse(data, filter_by_keys={"shortNam": "t"})
 
 
+def test_times_and_steps_can_be_chosen() -> None:
+    data = cube() + cube(forecastTime=6)
+    seconds = int(np.datetime64("2024-01-02", "s").astype(np.int64))
+    hour = int(grib_oracle.keys_of(cube((20240102,)), ["dataTime"])["dataTime"]) // 100
+    chosen = parse(data, filter_by_keys={"time": seconds + 3600 * hour, "step": [6]})
+    assert chosen["isobaricInhPa/instant/t"].shape[:3] == (1, 1, 2)
+    offsets = chosen["isobaricInhPa/instant/t"].manifest.offset.ravel().tolist()
+    every = parse(data)["isobaricInhPa/instant/t"]
+    assert every.shape[:3] == (2, 2, 2)
+    assert offsets == every.manifest.offset[1, 1].ravel().tolist()
+    assert not parse(data, filter_by_keys={"endStep": 7})
+
+
+def test_a_member_and_a_field_that_is_none_are_not_taken_for_one() -> None:
+    """Where one member is no axis, both would lie in one cell."""
+    member = {"productDefinitionTemplateNumber": 1, "perturbationNumber": 0}
+    member["numberOfForecastsInEnsemble"] = 1
+    data = message(shortName="t", level=500, **member) + message(seed=1, shortName="t", level=500)
+    with pytest.raises(UnsupportedFeatureError, match="two fields"):
+        parse(data)
+    elsewhere = message(shortName="t", level=500, **member) + message(shortName="t", level=850)
+    assert parse(elsewhere)["isobaricInhPa/instant/t"].manifest.nrefs == 2
+
+
+def test_steps_of_months_are_as_long_as_the_months() -> None:
+    months = {"indicatorOfUnitOfTimeRange": 3, "forecastTime": 2, "dataDate": 20240115}
+    group = parse(message(shortName="t", level=500, **months))
+    seconds = np.frombuffer(group["isobaricInhPa/instant/step"].manifest.inline, "<i8")
+    assert seconds.tolist() == [(31 + 29) * 86400]
+
+
 def test_two_fields_of_one_cell_are_refused() -> None:
     twice = message(shortName="t", level=500) * 2
     with pytest.raises(UnsupportedFeatureError, match="two fields"):

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Never
-from xml.parsers import expat
+from typing import Any
 
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
+from virtualizarr.parsers.xml import feed, safe_parser
 
 MAX_DEPTH = 128
 MAX_ELEMENTS = 1_000_000  # but for rows and values
@@ -98,22 +98,10 @@ class Element:
 def read_xml(document: bytes) -> Element:
     """Return the root element of a document.
 
-    Raises CorruptFileError for what is not well-formed, UnsupportedFeatureError for a document type
-    declaration (which DMR++ does not use, and which entities would need) and for elements nested
-    more than `MAX_DEPTH` deep.
+    Raises UnsupportedFeatureError also for elements nested more than `MAX_DEPTH` deep, and for more
+    than `MAX_ELEMENTS`; other errors as `feed`.
     """
-    builder = _Builder(document)
-    try:
-        return builder.root()
-    except expat.ExpatError as error:
-        raise CorruptFileError(
-            f"is not well-formed XML: {expat.ErrorString(error.code)}",
-            at=max(builder.parser.ErrorByteIndex, 0),
-        ) from error
-    except (LookupError, ValueError) as error:
-        if isinstance(error, CorruptFileError):
-            raise
-        raise CorruptFileError(f"its text encoding cannot be read: {error}") from error
+    return _Builder(document).root()
 
 
 class _Builder:
@@ -135,17 +123,15 @@ class _Builder:
         self._encoding = _true_encoding(document)
         self._leaf = True
         self._elements = 0
-        parser = self.parser = expat.ParserCreate(self._encoding)
-        parser.buffer_text = True
+        parser = self.parser = safe_parser(self._encoding)
         parser.ordered_attributes = True
         parser.XmlDeclHandler = self._declaration
-        parser.StartDoctypeDeclHandler = self._document_type
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._text.append
 
     def root(self) -> Element:
-        self.parser.Parse(self._document, True)
+        feed(self.parser, self._document)
         assert self._root is not None
         return self._root
 
@@ -153,12 +139,6 @@ class _Builder:
         del version, standalone
         if encoding is not None and self._encoding is None:
             self._encoding = encoding
-
-    def _document_type(self, *_: object) -> Never:
-        raise UnsupportedFeatureError(
-            "the document has a document type declaration, which is not read",
-            at=self.parser.CurrentByteIndex,
-        )
 
     def _start(self, tag: str, attributes: Row) -> None:
         if tag == self._row_tag and not self._in_row:

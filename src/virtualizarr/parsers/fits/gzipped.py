@@ -31,17 +31,22 @@ def read_gzipped(reading: Reading[ManifestGroup]) -> Reading[ManifestGroup]:
     that breaks off or is broken.
     """
     (facts,) = yield [Stat()]
-    size = facts.size if facts.size is not None else MAX_BYTES
-    if size > MAX_BYTES:
+    size = facts.size if facts.size is not None else MAX_BYTES + 1
+    if facts.size is not None and size > MAX_BYTES:
         raise _too_large()
     (stored,) = yield [ByteRange(0, size)]
+    if len(stored) > MAX_BYTES:
+        raise _too_large()
     content = gunzipped(stored)
     group = _answered(reading, content)
     return group.map_arrays(lambda array: _inline(array, content))
 
 
 def gunzipped(stored: bytes | memoryview) -> bytes:
-    """Return what the members of a gzip file hold, one after the other; errors as above."""
+    """Return what the members of a gzip file hold, one after the other; errors as above.
+
+    Zeros behind the last one are padding, as gzip has it; other bytes are an error.
+    """
     found: list[bytes] = []
     room, rest = MAX_BYTES, bytes(stored)
     while rest.startswith(b"\x1f\x8b"):
@@ -56,6 +61,10 @@ def gunzipped(stored: bytes | memoryview) -> bytes:
         if not member.eof:
             raise CorruptFileError("the gzip stream breaks off; is the file truncated?")
         rest = member.unused_data
+    if rest.strip(b"\0"):
+        raise CorruptFileError(
+            "behind the gzip stream lie bytes that belong to none", at=len(stored) - len(rest)
+        )
     return b"".join(found)
 
 

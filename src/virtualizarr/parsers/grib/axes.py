@@ -72,6 +72,9 @@ LEVELS: Mapping[str, Mapping[str, Any]] = {
 }
 """Attributes of levels, by type, in cfgrib's words where it has them."""
 
+DECREASING = frozenset({"isobaricInhPa", "isobaricInPa"})
+"""Types of level whose levels are listed from the greatest value to the least."""
+
 WITHOUT_VALUES = frozenset(
     {
         *("surface", "meanSea", "tropopause", "nominalTop", "seaBottom", "atmosphere", "maxWind"),
@@ -96,6 +99,11 @@ WITHOUT_VALUES = frozenset(
     }
 )
 """Types of level that are one level by nature: no dimension, whatever the file holds."""
+
+
+def has_level_axis(kind: str, levels: Sequence[float]) -> bool:
+    """Say whether levels of a type are a dimension, even where there is one."""
+    return len(levels) > 1 or kind not in WITHOUT_VALUES
 
 
 def inline_array(

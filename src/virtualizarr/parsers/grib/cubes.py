@@ -1,181 +1,141 @@
-"""Fields to hypercubes: variables over members, times, steps and levels.
-
-The axes of a group are the union over its variables; cells without a field are missing chunks.
-"""
+"""Fields to hypercubes: variables over members, times, steps and levels."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from virtualizarr.errors import UnsupportedFeatureError
-from virtualizarr.parsers.grib.axes import WITHOUT_VALUES
-from virtualizarr.parsers.grib.layout import Field
-from virtualizarr.parsers.grib.product import Meaning, Product
+from virtualizarr.parsers.grib.fields import Fields, Lengths
+from virtualizarr.parsers.grib.groups import Group, cells_of
+from virtualizarr.parsers.grib.names import first_of_each, told_apart, variables_of
+from virtualizarr.parsers.grib.product import Meaning
+from virtualizarr.parsers.grib.times import Int64s
 
-ALWAYS_NAMED = ("prob", "p", "q")
-DECREASING = frozenset({"isobaricInhPa", "isobaricInPa"})
-
-
-class Item(NamedTuple):
-    """A field and what it is."""
-
-    field: Field
-    product: Product
-
-
-@dataclass(frozen=True, slots=True)
-class Axes:
-    """The coordinates of a group; `levels` by type of level. None: there is no such axis."""
-
-    times: tuple[int, ...]
-    steps: tuple[int, ...]
-    numbers: tuple[int, ...] | None
-    levels: Mapping[str, tuple[float, ...]]
+type Rows = Int64s | slice
 
 
 @dataclass(frozen=True, slots=True)
 class Cube:
-    """One variable: its fields and their places along the axes (number, time, step, level)."""
+    """One variable: its fields by the order of `cells`, which are as `cells_of` has them.
+
+    `meaning` is that of the first field in the file. `members` says whether the fields are members
+    of an ensemble whose members are an axis.
+    """
 
     name: str
-    items: Sequence[Item]
+    meaning: Meaning
+    members: bool
+    cells: Int64s
+    offset: npt.NDArray[np.uint64]
+    length: Lengths
 
 
-def _span_suffix(item: Item) -> str:
-    span = item.product.span
-    return f"{span // 3600}h" if span % 3600 == 0 else f"{span // 60}min"
+def cubes_of(
+    fields: Fields, groups: Sequence[Group], skipped: list[str] | None
+) -> list[list[Cube]]:
+    """Return the variables of each group; errors and `skipped` as for `told_apart`.
 
-
-DISCRIMINATORS: tuple[Callable[[Item], str], ...] = (
-    lambda item: item.product.meaning.kind,
-    lambda item: item.product.meaning.band,
-    _span_suffix,
-    lambda item: f"to_{item.product.meaning.bottom:g}",
-    lambda item: f"process_{item.product.meaning.process}",
-    lambda item: item.product.meaning.centre,
-    lambda item: f"subcentre_{item.product.meaning.sub_centre}",
-    lambda item: f"edition_{item.product.meaning.edition}",
-)
-"""What may tell fields of one cell apart, as a suffix for the variable's name, in this order."""
-
-
-def cubes_of(items: Iterable[Item], skipped: list[str] | None) -> list[Cube]:
-    """Return the variables of a group.
-
-    Fields for one cell are told apart by what differs; where nothing does, UnsupportedFeatureError
-    or, if `skipped` is a list, the later ones are left out and added to it.
+    Raises UnsupportedFeatureError also where a variable has members of an ensemble and others.
     """
-    by_name: dict[str, dict[tuple[str, str], list[Item]]] = {}
-    for item in items:
-        meaning = item.product.meaning
-        name = meaning.variable
-        if meaning.kind and meaning.kind.startswith(ALWAYS_NAMED):
-            name = f"{name}_{meaning.kind}"
-        identity = (meaning.code, meaning.kind)
-        by_name.setdefault(name.replace("/", "_"), {}).setdefault(identity, []).append(item)
-    found: list[Cube] = []
-    for name, alike in by_name.items():
-        for (code, kind), members in alike.items():
-            one_code = len({each for each, _ in alike}) == 1
-            one_kind = len({each for _, each in alike}) == 1
-            parts = [name]
-            if not one_code and not _same_parameter(alike):
-                parts.append(code.replace(".", "_"))
-            if not one_kind and kind and not name.endswith(kind):
-                parts.append(kind)
-            found += _told_apart("_".join(parts), members, 0, skipped)
-    return _merged(found)
-
-
-def _same_parameter(alike: Mapping[tuple[str, str], list[Item]]) -> bool:
-    """Say whether codes of two editions or tables mean one parameter."""
-    parameters = [items[0].product.meaning.parameter for items in alike.values()]
-    numbers = {parameter.param_id for parameter in parameters}
-    return len(set(parameters)) == 1 or (len(numbers) == 1 and 0 not in numbers)
-
-
-def _merged(cubes: Sequence[Cube]) -> list[Cube]:
-    """Join cubes of one name, which hold one parameter by several codes."""
-    merged: dict[str, list[Item]] = {}
-    for cube in cubes:
-        merged.setdefault(cube.name, []).extend(cube.items)
-    return [Cube(name, items) for name, items in merged.items()]
-
-
-def cell_of(item: Item) -> tuple[int | None, int, int, float]:
-    """Return the coordinates of a field: member, time, step, level."""
-    product = item.product
-    return product.meaning.number, product.time, product.step, product.meaning.level
-
-
-def _told_apart(name: str, items: list[Item], rank: int, skipped: list[str] | None) -> list[Cube]:
-    if len({cell_of(item) for item in items}) == len(items):
-        return [Cube(name, items)]
-    for place in range(rank, len(DISCRIMINATORS)):
-        parts: dict[str, list[Item]] = {}
-        for item in items:
-            parts.setdefault(DISCRIMINATORS[place](item), []).append(item)
-        if len(parts) > 1 and _helps(parts.values(), len({cell_of(item) for item in items})):
-            return [
-                cube
-                for suffix, part in parts.items()
-                for cube in _told_apart(
-                    f"{name}_{suffix}" if suffix else name, part, place + 1, skipped
-                )
-            ]
-    return [Cube(name, _first_of_each(name, items, skipped))]
-
-
-def _helps(parts: Iterable[list[Item]], cells: int) -> bool:
-    """Say whether the parts hold more cells together than they did as one."""
-    return sum(len({cell_of(item) for item in part}) for part in parts) > cells
-
-
-def _first_of_each(name: str, items: list[Item], skipped: list[str] | None) -> list[Item]:
-    first: dict[tuple[int | None, int, int, float], Item] = {}
-    for item in items:
-        known = first.setdefault(cell_of(item), item)
-        if known is item:
-            continue
-        reason = (
-            f"two fields for one time, step and level, at bytes {known.field.offset} and "
-            f"{item.field.offset}"
-        )
-        if skipped is None:
-            raise UnsupportedFeatureError(
-                f'{reason}; errors="skip" takes the first of them', node=name, at=item.field.message
+    names: list[str] = []
+    kinds: list[list[int]] = []
+    counts: list[int] = []
+    for group in groups:
+        variables = variables_of(fields.meanings, group.kinds)
+        names += variables
+        kinds += variables.values()
+        counts.append(len(variables))
+    variable_of = np.empty(len(fields.meanings), np.int64)
+    for number, some in enumerate(kinds):
+        variable_of[some] = number
+    cells, variable = cells_of(fields, groups), variable_of[fields.kind]
+    order = np.lexsort((cells, variable))
+    placed, sorted_out = cells[order], variable[order]
+    again = (placed[1:] == placed[:-1]) & (sorted_out[1:] == sorted_out[:-1])
+    doubtful = set(sorted_out[1:][again].tolist())
+    columns = _Columns(fields, order, placed, fields.offset[order], fields.length[order])
+    columns.offset.flags.writeable = columns.length.flags.writeable = False
+    bounds = [0, *np.cumsum(np.bincount(variable, minlength=len(names))).tolist()]
+    found: list[list[Cube]] = []
+    start = 0
+    for group, count in zip(groups, counts, strict=True):
+        ensemble = group.axes.ensemble
+        own = range(start, start + count)
+        start += count
+        if doubtful.isdisjoint(own):
+            found.append(
+                [
+                    columns.cube(names[i], kinds[i], slice(bounds[i], bounds[i + 1]), ensemble)
+                    for i in own
+                ]
             )
-        skipped.append(f"{name}: {reason}")
-    return list(first.values())
+        else:
+            rows = {names[i]: np.sort(order[bounds[i] : bounds[i + 1]]) for i in own}
+            apart = _told_apart(fields, cells, rows, {names[i] for i in doubtful & {*own}}, skipped)
+            found.append(
+                [columns.cube_of_rows(name, cells, some, ensemble) for name, some in apart.items()]
+            )
+    return found
 
 
-def axes_of(cubes: Sequence[Cube]) -> Axes:
-    """Return the union of the coordinates of all variables."""
-    meanings: dict[Meaning, None] = {}
-    times: set[int] = set()
-    steps: set[int] = set()
-    for cube in cubes:
-        for item in cube.items:
-            meanings[item.product.meaning] = None
-            times.add(item.product.time)
-            steps.add(item.product.step)
-    numbers = {meaning.number for meaning in meanings if meaning.number is not None}
-    levels: dict[str, set[float]] = {}
-    for meaning in meanings:
-        levels.setdefault(meaning.type_of_level, set()).add(meaning.level)
-    return Axes(
-        tuple(sorted(times)),
-        tuple(sorted(steps)),
-        tuple(sorted(numbers)) if numbers else None,
-        {
-            kind: tuple(sorted(values, reverse=kind in DECREASING))
-            for kind, values in levels.items()
-        },
-    )
+def _told_apart(
+    fields: Fields,
+    cells: Int64s,
+    variables: Mapping[str, Int64s],
+    doubtful: set[str],
+    skipped: list[str] | None,
+) -> Mapping[str, Int64s]:
+    """Return the rows of variables, of which `doubtful` ones have several fields for one cell."""
+    found: dict[str, list[Int64s]] = {}
+    for name, rows in variables.items():
+        parts: Mapping[str, Int64s] = {name: rows}
+        if name in doubtful:
+            parts = told_apart(name, fields, cells, rows, skipped)
+        for suffixed, part in parts.items():
+            found.setdefault(suffixed, []).append(part)
+    return {
+        name: first_of_each(name, fields, cells, np.sort(np.concatenate(several)), skipped)
+        for name, several in found.items()
+    }
 
 
-def has_level_axis(kind: str, levels: Sequence[float]) -> bool:
-    """Say whether levels of a type are a dimension, even where there is one."""
-    return len(levels) > 1 or kind not in WITHOUT_VALUES
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Fields by variable and cell: `order` are their rows; the other columns are in that order."""
+
+    fields: Fields
+    order: Int64s
+    cells: Int64s
+    offset: npt.NDArray[np.uint64]
+    length: Lengths
+
+    def cube(self, name: str, kinds: Sequence[int], places: slice, ensemble: bool) -> Cube:
+        """Return the variable of some kinds, whose fields are at `places`."""
+        meaning = self.fields.meanings[kinds[0]]
+        if ensemble and len({self.fields.meanings[kind].number is None for kind in kinds}) > 1:
+            self._refuse(name, self.order[places])
+        columns = self.cells[places], self.offset[places], self.length[places]
+        return Cube(name, meaning, ensemble and meaning.number is not None, *columns)
+
+    def cube_of_rows(self, name: str, cells: Int64s, rows: Int64s, ensemble: bool) -> Cube:
+        """Return the variable of some fields, of which all the `cells` are given."""
+        kinds = list(dict.fromkeys(self.fields.kind[rows].tolist()))
+        order = rows[np.argsort(cells[rows])]
+        columns = _Columns(
+            self.fields, order, cells[order], self.fields.offset[order], self.fields.length[order]
+        )
+        return columns.cube(name, kinds, slice(None), ensemble)
+
+    def _refuse(self, name: str, rows: Int64s) -> None:
+        fields = self.fields
+        alone = [row for row in rows if fields.meanings[fields.kind[row]].number is None]
+        raise UnsupportedFeatureError(
+            "some fields of the variable are members of an ensemble, others are not; "
+            "filter_by_keys can choose",
+            node=name,
+            at=int(fields.message[min(alone)]),
+        )

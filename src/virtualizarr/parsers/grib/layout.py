@@ -5,9 +5,10 @@ Edition 1: FM 92-IX (WMO No. 306, volume I.2); edition 2: FM 92-XIV.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from struct import Struct
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 GRIB = b"GRIB"
 END = b"7777"
@@ -17,28 +18,48 @@ NO_BITMAP = 255
 MISSING_BYTE = 255
 
 
-class Field(NamedTuple):
-    """One field: where its bytes lie, and its sections without their data.
+KIND = Struct(">BIHI")
+"""How a kind begins as bytes: edition, grid, packing, values."""
 
-    `offset` and `length` delimit the chunk that the codec decodes. Edition 2: `section_1` and
-    `section_4` are whole, `section_2` its first bytes; `grid` numbers `Inventory.grids`;
-    `packing` is the number of the data representation template (section 5). Edition 1:
-    `section_1` is the product definition section and `packing` the flags of section 4, with the
-    extended flags of second-order packing in the bits above. `values` is what section 5 says, in
-    edition 1 what section 4 holds, 0 where that is not known.
+
+class Kind(NamedTuple):
+    """What the headers of a field tell, but for its times; most kinds have many fields.
+
+    `header` is made by `headers`. `grid` numbers `Inventory.grids`. Edition 2: `packing` is the
+    number of the data representation template (section 5), `values` what section 5 says. Edition 1:
+    `packing` is the flags of section 4, with the extended flags of second-order packing in the bits
+    above, `values` what section 4 holds, 0 where that is not known.
     """
 
     edition: int
-    message: int
-    offset: int
-    length: int
-    discipline: int
-    section_1: bytes
-    section_2: bytes
-    section_4: bytes
     grid: int
     packing: int
     values: int
+    header: bytes
+
+    @classmethod
+    def unpacked(cls, octets: bytes) -> Self:
+        """Return the kind that bytes made by `packed` stand for."""
+        edition, grid, packing, values = KIND.unpack_from(octets)
+        return cls(edition, grid, packing, values, octets[KIND.size :])
+
+    def packed(self) -> bytes:
+        """Return the kind as bytes, by which it is counted."""
+        return KIND.pack(*self[:4]) + self.header
+
+
+class Field(NamedTuple):
+    """One field: what it is, its times (as `headers` makes them), and where its bytes lie.
+
+    `message` is where its message begins; `offset` and `length` delimit the chunk that the codec
+    decodes.
+    """
+
+    kind: Kind
+    moment: bytes
+    message: int
+    offset: int
+    length: int
 
 
 class GridSection(NamedTuple):
@@ -52,35 +73,64 @@ class GridSection(NamedTuple):
     predefined: int = MISSING_BYTE
 
 
-class Shape(NamedTuple):
-    """How long the sections of an edition 2 message are.
-
-    `heads` reads lengths and numbers of sections 1 to 7 from the end of section 0 on; `told` is
-    what it found, without the length of section 7. `places` are where sections 1 to 7 begin in the
-    message; section 2 takes no place where there is none.
-    """
-
-    heads: Struct
-    told: tuple[int, ...]
-    places: tuple[int, ...]
-
-
 @dataclass(slots=True)
 class Inventory:
-    """All fields of a file in its order, their distinct grids, and what was left out and why.
+    """All fields of a file in its order, as columns, and what was left out and why.
 
-    `shapes` are those of the last messages.
+    `kind` and `moment` number `kinds` (packed) and `moments`; not all of these need have fields.
     """
 
-    fields: list[Field] = field(default_factory=list)
-    grids: list[GridSection] = field(default_factory=list)
+    kind: list[int] = field(default_factory=list)
+    moment: list[int] = field(default_factory=list)
+    message: list[int] = field(default_factory=list)
+    offset: list[int] = field(default_factory=list)
+    length: list[int] = field(default_factory=list)
+    kinds: dict[bytes, int] = field(default_factory=dict)
+    moments: dict[bytes, int] = field(default_factory=dict)
+    grids: dict[GridSection, int] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
-    numbers: dict[GridSection, int] = field(default_factory=dict)
-    shapes: list[Shape] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.offset)
+
+    @property
+    def fields(self) -> list[Field]:
+        """The fields, each by itself."""
+        kinds, moments = [*map(Kind.unpacked, self.kinds)], list(self.moments)
+        columns = (self.kind, self.moment, self.message, self.offset, self.length)
+        return [
+            Field(kinds[kind], moments[moment], *place)
+            for kind, moment, *place in zip(*columns, strict=True)
+        ]
 
     def grid_number(self, section: GridSection) -> int:
         """Return the number of a grid, which is new or known."""
-        number = self.numbers.setdefault(section, len(self.grids))
-        if number == len(self.grids):
-            self.grids.append(section)
-        return number
+        return self.grids.setdefault(section, len(self.grids))
+
+    def add(self, field: Field) -> None:
+        """Add a field behind the others."""
+        self.extend(
+            [self.kinds.setdefault(field.kind.packed(), len(self.kinds))],
+            [self.moments.setdefault(field.moment, len(self.moments))],
+            *([field.message], [field.offset], [field.length]),
+        )
+
+    def extend(
+        self,
+        kind: Iterable[int],
+        moment: Iterable[int],
+        message: Sequence[int],
+        offset: Iterable[int],
+        length: Iterable[int],
+    ) -> None:
+        """Add fields behind the others, as columns of one length."""
+        self.kind += kind
+        self.moment += moment
+        self.message += message
+        self.offset += offset
+        self.length += length
+
+    def cut(self, count: int) -> None:
+        """Leave out all fields behind the first `count`."""
+        for column in (self.kind, self.moment, self.message, self.offset, self.length):
+            del column[count:]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from virtualizarr.codecs.grib import SECOND_ORDER
 from virtualizarr.errors import CorruptFileError
-from virtualizarr.parsers.grib.layout import END, Field, GridSection, Inventory
+from virtualizarr.parsers.grib.headers import header_1
+from virtualizarr.parsers.grib.layout import END, Field, GridSection, Inventory, Kind
 from virtualizarr.parsers.grib.packing import EXTENDED_AT
-from virtualizarr.parsers.grib.runs import read_run
+from virtualizarr.parsers.grib.runs import Form, read_run
 from virtualizarr.parsers.grib.window import Window
 from virtualizarr.source.reading import Reading
 
@@ -73,7 +74,9 @@ def read_message_1(window: Window, start: int, inventory: Inventory) -> Reading[
     if plain and bits and not packing:
         values = ((size - DATA_HEAD) * 8 - (data[3] & 0xF)) // bits
     yield from window.check_end(stop)
-    inventory.fields.append(
-        Field(1, start, start, total, 0, section_1, b"", b"", number, packing, values)
-    )
-    return read_run(window, stop, at - start, inventory) if plain else stop
+    header, moment = header_1(section_1)
+    kind = Kind(1, number, packing, values, header)
+    inventory.add(Field(kind, moment, start, start, total))
+    if not plain:
+        return stop
+    return read_run(window, stop, Form(kind, total, at - start), inventory)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from struct import Struct
 
 from virtualizarr.errors import CorruptFileError
+from virtualizarr.parsers.grib.headers import header_2
 from virtualizarr.parsers.grib.layout import (
     END,
     NO_BITMAP,
@@ -12,8 +13,8 @@ from virtualizarr.parsers.grib.layout import (
     Field,
     GridSection,
     Inventory,
+    Kind,
 )
-from virtualizarr.parsers.grib.shapes import read_alike, remember
 from virtualizarr.parsers.grib.window import Window
 from virtualizarr.source.reading import Reading
 
@@ -49,10 +50,6 @@ def read_message_2(window: Window, start: int, total: int, inventory: Inventory)
     if start < window.base or start + INDICATOR > window.end:
         yield from window.load(start, INDICATOR)
     view, base = window.view, window.base
-    held = start >= base and stop <= window.end
-    if held and read_alike(view, start - base, start, total, inventory):
-        return stop
-    known = len(inventory.fields)
     discipline = view[start - base + 6]
     section_1 = section_2 = section_4 = b""
     grid = geometry = packing = values = begin = last = 0
@@ -76,10 +73,9 @@ def read_message_2(window: Window, start: int, total: int, inventory: Inventory)
             view, base = window.view, window.base
             local = at - base
         if number == 7:
-            size = at + length - begin
-            sections = (section_1, section_2, section_4)
-            place = (2, start, begin, size, discipline)
-            inventory.fields.append(Field(*place, *sections, grid, packing, values))
+            header, moment = header_2(discipline, section_1, section_2, section_4)
+            kind = Kind(2, grid, packing, values, header)
+            inventory.add(Field(kind, moment, start, begin, at + length - begin))
         elif number == 6:
             indicator = view[local + 5]
             if indicator == SAME_BITMAP:
@@ -107,6 +103,4 @@ def read_message_2(window: Window, start: int, total: int, inventory: Inventory)
     if last != 7:
         raise CorruptFileError(f"the message ends after section {last}", at=at)
     yield from window.check_end(stop)
-    if held and len(inventory.fields) == known + 1 and packing != BY_ROWS:
-        remember(view, start - base, inventory)
     return stop

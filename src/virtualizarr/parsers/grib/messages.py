@@ -36,7 +36,7 @@ def read_next(window: Window, start: int, inventory: Inventory, skip: bool) -> R
         if edition == 0 and found == 0:
             raise UnsupportedFeatureError("GRIB edition 0 is not read", at=found)
         return found + len(GRIB)
-    known = len(inventory.fields)
+    known = len(inventory)
     try:
         if edition == 2:
             (total,) = unpack_from(">Q", view, at + 8)
@@ -47,7 +47,7 @@ def read_next(window: Window, start: int, inventory: Inventory, skip: bool) -> R
     except VirtualizeError as error:
         if not skip:
             raise error.located(at=found) from error.__cause__
-        del inventory.fields[known:]
+        inventory.cut(known)
         inventory.skipped.append(f"message at byte {found}: {error.reason}")
         return found + len(GRIB)
     return stop

@@ -6,27 +6,27 @@ from virtualizarr.codecs.grib import COEFFICIENTS, MORE_FLAGS, SECOND_ORDER, SPE
 from virtualizarr.codecs.grib.second_order import is_known_form
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
 from virtualizarr.parsers.grib.grid import Grid
-from virtualizarr.parsers.grib.layout import Field
+from virtualizarr.parsers.grib.layout import Kind
 
 NAMES = {
     1: "matrices of values",
     53: "bi-Fourier coefficients",
 }
 EXTENDED_AT = 4
-"""How far the extended flags of edition 1 are shifted in `Field.packing`."""
+"""How far the extended flags of edition 1 are shifted in `Kind.packing`."""
 
 
-def check_packing(field: Field, grid: Grid) -> None:
-    """Raise UnsupportedFeatureError, by name, for a field that the codec does not decode."""
-    if field.edition == 1:
-        spectral = bool(field.packing & SPECTRAL)
-        _check_1(field.packing)
-    elif field.packing in TEMPLATES:
-        spectral = field.packing in COEFFICIENTS
+def check_packing(kind: Kind, grid: Grid) -> None:
+    """Raise UnsupportedFeatureError, by name, for fields that the codec does not decode."""
+    if kind.edition == 1:
+        spectral = bool(kind.packing & SPECTRAL)
+        _check_1(kind.packing)
+    elif kind.packing in TEMPLATES:
+        spectral = kind.packing in COEFFICIENTS
     else:
-        name = NAMES.get(field.packing, "unknown packing")
-        raise UnsupportedFeatureError(f"{name} (data representation template 5.{field.packing})")
-    told = field.values if field.edition == 1 and grid.row_lengths is not None else 0
+        name = NAMES.get(kind.packing, "unknown packing")
+        raise UnsupportedFeatureError(f"{name} (data representation template 5.{kind.packing})")
+    told = kind.values if kind.edition == 1 and grid.row_lengths is not None else 0
     if told and told != grid.points:
         raise CorruptFileError(f"{told} values for rows of {grid.points} points")
     if spectral != grid.is_spectral:

@@ -1,8 +1,8 @@
-"""What each field is: parameter, level, times, member."""
+"""What each field is, but for its times: parameter, level, member."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from virtualizarr.parsers.grib.concepts import Parameter
@@ -36,41 +36,23 @@ class Meaning(NamedTuple):
     sub_centre: int
 
 
-class Product(NamedTuple):
-    """What a field is, with its times in seconds.
-
-    `time` is the reference time since 1970, `step` the time from it to the field's (the end of the
-    interval of a statistical process), `span` the length of that interval, 0 for an instant.
-    """
-
-    meaning: Meaning
-    time: int
-    step: int
-    span: int
-
-
-def keys_of(product: Product) -> Mapping[str, Any]:
-    """Return the values of the keys that `filter_by_keys` may name, as ecCodes calls them."""
-    meaning, parameter = product.meaning, product.meaning.parameter
-    return {
-        "edition": meaning.edition,
-        "shortName": parameter.short_name,
-        "name": parameter.name,
-        "units": parameter.units,
-        "paramId": parameter.param_id,
-        "cfName": meaning.cf_name,
-        "cfVarName": meaning.variable,
-        "typeOfLevel": meaning.type_of_level,
-        "level": meaning.level,
-        "topLevel": meaning.level,
-        "bottomLevel": meaning.bottom,
-        "stepType": meaning.step_type,
-        "number": meaning.number,
-        "perturbationNumber": meaning.number,
-        "centre": meaning.centre,
-        "subCentre": meaning.sub_centre,
-        "typeOfGeneratingProcess": meaning.process,
-        "time": product.time,
-        "step": product.step / 3600,
-        "endStep": product.step / 3600,
-    }
+KEYS: Mapping[str, Callable[[Meaning], Any]] = {
+    "edition": lambda meaning: meaning.edition,
+    "shortName": lambda meaning: meaning.parameter.short_name,
+    "name": lambda meaning: meaning.parameter.name,
+    "units": lambda meaning: meaning.parameter.units,
+    "paramId": lambda meaning: meaning.parameter.param_id,
+    "cfName": lambda meaning: meaning.cf_name,
+    "cfVarName": lambda meaning: meaning.variable,
+    "typeOfLevel": lambda meaning: meaning.type_of_level,
+    "level": lambda meaning: meaning.level,
+    "topLevel": lambda meaning: meaning.level,
+    "bottomLevel": lambda meaning: meaning.bottom,
+    "stepType": lambda meaning: meaning.step_type,
+    "number": lambda meaning: meaning.number,
+    "perturbationNumber": lambda meaning: meaning.number,
+    "centre": lambda meaning: meaning.centre,
+    "subCentre": lambda meaning: meaning.sub_centre,
+    "typeOfGeneratingProcess": lambda meaning: meaning.process,
+}
+"""Keys that `filter_by_keys` may name, as ecCodes calls them; those of times are not among them."""

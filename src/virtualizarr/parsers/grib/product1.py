@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from virtualizarr.parsers.grib.concepts import UNKNOWN, cf_variable_name, tables
-from virtualizarr.parsers.grib.layout import MISSING_BYTE, Field
-from virtualizarr.parsers.grib.product import Meaning, Product
-from virtualizarr.parsers.grib.times import duration, instant
+from virtualizarr.parsers.grib.layout import MISSING_BYTE
+from virtualizarr.parsers.grib.moments import Moments, Steps, moments_of
+from virtualizarr.parsers.grib.product import Meaning
+from virtualizarr.parsers.grib.times import duration
 
 ECMWF = 98
 LAYERS = frozenset({101, 104, 106, 108, 110, 112, 114, 116, 120, 121, 128, 141})
@@ -30,30 +34,26 @@ SECONDS = 254
 MINUTES_OF = {QUARTER_HOUR: 15, HALF_HOUR: 30}
 
 
-def product_1(field: Field) -> Product:
-    """Return what a field of edition 1 is.
+def moments_1(moments: Sequence[bytes]) -> Moments:
+    """Return the times that moments of edition 1 tell; see `headers`.
 
-    A year that is missing, as in climatologies, is year 0. Raises UnsupportedFeatureError for an
-    unknown unit of time, CorruptFileError for a time that does not exist.
+    A year that is missing, as in climatologies, is year 0.
     """
-    section = field.section_1
-    time = _reference(section[12:17], section[24])
-    # octets 13 to 20 and the number of parts of an average belong to the times
-    steady = section[:12] + bytes(8) + section[20:21] + bytes(3) + bytes(1) + section[25:]
-    step, span = _step(section[17], section[18], section[19], section[20], time)
-    return Product(_meaning(steady), time, step, span)
+    table = np.frombuffer(b"".join(moments), np.uint8).reshape(len(moments), -1).astype(np.int64)
+    year, century = table[:, 1], table[:, 10]
+    missing = (year == MISSING_BYTE) & (century == MISSING_BYTE)
+    calendar = np.zeros((len(moments), 6), np.int64)
+    calendar[:, 0] = np.where(missing, 0, (century - 1) * 100 + year)
+    calendar[:, 1:5] = table[:, 2:6]
+    return moments_of(calendar, [each[6:10] for each in moments], STEPS)
 
 
-@lru_cache(maxsize=4096)
-def _reference(octets: bytes, century: int) -> int:
-    year, month, day, hour, minute = octets
-    full = 0 if year == century == MISSING_BYTE else (century - 1) * 100 + year
-    return instant(full, month, day, hour, minute, 0)
+def step_1(octets: bytes, time: int) -> tuple[int, int]:
+    """Return the step and the length of the interval in seconds (code tables 4 and 5).
 
-
-@lru_cache(maxsize=4096)
-def _step(unit: int, first: int, second: int, indicator: int, time: int) -> tuple[int, int]:
-    """Return the step and the length of the interval in seconds (code tables 4 and 5)."""
+    `octets` are 18 to 21 of section 1. Raises UnsupportedFeatureError for an unknown unit of time.
+    """
+    unit, first, second, indicator = octets
 
     def seconds(count: int) -> int:
         if unit in MINUTES_OF:
@@ -73,9 +73,12 @@ def _step(unit: int, first: int, second: int, indicator: int, time: int) -> tupl
     return seconds(first), 0
 
 
+STEPS = Steps(lambda octets: octets[:1], step_1)
+
+
 @lru_cache(maxsize=65536)
-def _meaning(section: bytes) -> Meaning:
-    """Return the meaning of section 1 with its times set to zero."""
+def meaning_1(section: bytes) -> Meaning:
+    """Return the meaning of a header of edition 1: section 1 with its times set to zero."""
     version, centre, process = section[3:6]
     parameter_code, kind_of_level, first, second = section[8:12]
     sub_centre = section[25]

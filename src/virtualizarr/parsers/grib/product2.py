@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from struct import Struct, unpack_from
 from typing import Any
+
+import numpy as np
 
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
 from virtualizarr.parsers.grib.concepts import (
     UNKNOWN,
     Lookup,
-    Template,
     cf_variable_name,
     tables,
     template_of,
 )
+from virtualizarr.parsers.grib.headers import FIXED_2
 from virtualizarr.parsers.grib.kinds import band_of, kind_of, scaled
-from virtualizarr.parsers.grib.layout import Field
-from virtualizarr.parsers.grib.product import Meaning, Product
-from virtualizarr.parsers.grib.times import duration, instant
+from virtualizarr.parsers.grib.moments import Moments, Steps, moments_of
+from virtualizarr.parsers.grib.product import Meaning
+from virtualizarr.parsers.grib.times import duration
 
 ECMWF = 98
 INSTANT = "instant"
@@ -90,62 +92,39 @@ SIGN = 0x80000000
 _HEAD = Struct(">HH").unpack_from
 _UNIT = Struct(">BI").unpack_from
 _RANGE = Struct(">BBI").unpack_from
-_NO_TIME, _NO_END = bytes(4), bytes(7)
 
 SUCCESSIVE_REFERENCES, SAME_REFERENCE = 1, 2
 """Code table 4.11: what differs between the fields that a statistic is made of."""
 
 
-def product_2(field: Field) -> Product:
-    """Return what a field of edition 2 is.
-
-    Raises UnsupportedFeatureError for an unknown product definition template or unit of time,
-    CorruptFileError for a short section or a time that does not exist.
-    """
-    section_1, section_4 = field.section_1, field.section_4
-    vertical, number = _HEAD(section_4, 5)
-    template = template_of(number)
-    if template is None:
-        raise UnsupportedFeatureError(f"product definition template 4.{number}", at=field.message)
-    if len(section_4) < template.octets:
-        raise CorruptFileError(f"section 4 of {len(section_4)} octets", at=field.message)
-    time = _reference(section_1[12:19])
-    steady = section_4
-    at = template.interval_end
-    if at is not None:
-        steady = b"".join((steady[:at], _NO_END, steady[at + 7 :]))
-    at = template.forecast_time
-    if at is not None:
-        steady = b"".join((steady[:at], _NO_TIME, steady[at + 4 :]))
-    meaning = _meaning(
-        *(field.discipline, section_1[5:11], section_1[19:21], field.section_2[7:9]),
-        *(steady, vertical),
-    )
-    return Product(meaning, time, *_step(section_4, template, time))
-
-
-@lru_cache(maxsize=4096)
-def _reference(octets: bytes) -> int:
-    year, *rest = unpack_from(">HBBBBB", octets)
-    return instant(year, *rest)
+def moments_2(moments: Sequence[bytes]) -> Moments:
+    """Return the times that moments of edition 2 tell; see `headers`."""
+    table = np.frombuffer(b"".join(each[1:8] for each in moments), np.uint8).reshape(-1, 7)
+    calendar = table[:, 1:].astype(np.int64)
+    calendar[:, 0] += table[:, 0].astype(np.int64) << 8
+    return moments_of(calendar, [each[8:] for each in moments], STEPS)
 
 
 @lru_cache(maxsize=65536)
-def _meaning(
-    discipline: int, origin: bytes, status: bytes, mars: bytes, section_4: bytes, nv: int
-) -> Meaning:
-    """Return the meaning of section 4 with its times set to zero.
+def meaning_2(header: bytes) -> Meaning:
+    """Return the meaning of a header of edition 2; see `headers`.
 
-    `origin` is octets 6 to 11 of section 1, `status` octets 20 and 21.
+    Raises UnsupportedFeatureError for an unknown product definition template, CorruptFileError for
+    a short section 4.
     """
+    discipline, origin, status, mars = header[0], header[1:7], header[7:9], header[9:FIXED_2]
+    section_4 = header[FIXED_2:]
     centre, sub_centre, version, local_version = unpack_from(">HHBB", origin)
-    _, template = _HEAD(section_4, 5)
+    nv, template = _HEAD(section_4, 5)
     layout = template_of(template)
-    assert layout is not None
+    if layout is None:
+        raise UnsupportedFeatureError(f"product definition template 4.{template}")
+    if len(section_4) < layout.octets:
+        raise CorruptFileError(f"section 4 of {len(section_4)} octets")
     known = tables(2)
     abbreviation, centre_name = known.part("centres").get(str(centre), [str(centre), UNKNOWN])
     ecmwf = ECMWF in (centre, sub_centre)
-    mars_class = int.from_bytes(mars, "big") if ecmwf and len(mars) == 2 else None
+    mars_class = int.from_bytes(mars[1:], "big") if ecmwf and mars[0] else None
     dataset = DATASETS.get(status[0])
     if dataset is None and mars_class is not None:
         dataset = CLASSES.get(mars_class)
@@ -268,21 +247,34 @@ def _in_units(kind: int, level: float, pascals: bool) -> float:
     return level * 1e9 if kind == POTENTIAL_VORTICITY else level
 
 
-def _step(section: bytes, template: Template, time: int) -> tuple[int, int]:
-    """Return the step and the length of the interval, both in seconds."""
-    at = template.forecast_time
-    if at is None:
+def step_2(octets: bytes, time: int) -> tuple[int, int]:
+    """Return the step and the length of the interval, both in seconds.
+
+    `octets` are those of a moment behind the reference time. Raises UnsupportedFeatureError for an
+    unknown unit of time.
+    """
+    template = template_of(int.from_bytes(octets[:2], "big"))
+    if template is None or template.forecast_time is None:
         return 0, 0
-    unit, count = _UNIT(section, at - 1)
+    unit, count = _UNIT(octets, 2)
     if count & SIGN:
         count = SIGN - count
     start = duration(count, unit, time) if count else 0
     if template.ranges is None or template.interval_end is None:
         return start, 0
-    ranges = section[template.interval_end + 7]
-    for place in range(template.ranges, len(section) - 11, 12)[:ranges]:
-        increment, unit, length = _RANGE(section, place + 1)
-        if increment == SAME_REFERENCE or (ranges == 1 and increment != SUCCESSIVE_REFERENCES):
+    tail = octets[7:]
+    first = template.ranges - template.interval_end
+    for place in range(first, len(tail) - 11, 12)[: tail[7]]:
+        increment, unit, length = _RANGE(tail, place + 1)
+        if increment == SAME_REFERENCE or (tail[7] == 1 and increment != SUCCESSIVE_REFERENCES):
             span = duration(length, unit, time + start) if length else 0
             return start + span, span
     return start, 0
+
+
+def _units(octets: bytes) -> bytes:
+    """Return which octets of those that tell a step are units of time, and maybe some more."""
+    return octets[2:3] + octets[15:]
+
+
+STEPS = Steps(_units, step_2)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import repeat
+from typing import NamedTuple
+
 import numpy as np
 
-from virtualizarr.parsers.grib.layout import END, Field, Inventory
+from virtualizarr.parsers.grib.headers import Octets, numbered, part_1
+from virtualizarr.parsers.grib.layout import END, Inventory, Kind
 from virtualizarr.parsers.grib.window import Window
 
 SECTION_1 = 8
@@ -12,17 +16,23 @@ FLAGS_AT = 15
 """Where in a message octet 8 of section 1 lies, which says what sections follow."""
 
 BITS_AT = 10
-FIRST, LARGEST = 16, 4096
+FIRST, LARGEST = 64, 4096
 
 
-def read_run(window: Window, stop: int, data_at: int, inventory: Inventory) -> int:
-    """Add the messages behind `stop` that are built as the last field is; return where they end.
+class Form(NamedTuple):
+    """How a message is built: its kind, its length, and where in it section 4 lies."""
 
-    `stop` is the end of that field's message, `data_at` the place of its section 4 in it. As many
-    messages are compared at a time as were found alike before, so that none costs much.
+    kind: Kind
+    length: int
+    data_at: int
+
+
+def read_run(window: Window, stop: int, form: Form, inventory: Inventory) -> int:
+    """Add the messages behind `stop` that are built as the one that ends there; return their end.
+
+    As many messages are compared at a time as were found alike before, so that none costs much.
     """
-    last = inventory.fields[-1]
-    size, step = last.length, FIRST
+    size, step = form.length, FIRST
     head = bytes(window.view[stop - size - window.base :][: SECTION_1 + 3])
     while stop + size <= window.end:
         at = stop - window.base
@@ -31,8 +41,9 @@ def read_run(window: Window, stop: int, data_at: int, inventory: Inventory) -> i
         count = min(step, (window.end - stop) // size)
         octets = np.frombuffer(window.view, np.uint8, (count + 1) * size, at - size)
         table = octets.reshape(count + 1, size)
-        alike = _alike(table, SECTION_1 + len(last.section_1), data_at)
-        _add(table[1 : alike + 1], stop, last, inventory)
+        alike = _alike(table, SECTION_1 + len(form.kind.header), form.data_at)
+        if alike:
+            _add(table[1 : alike + 1], stop, form, inventory)
         stop += alike * size
         if alike < count:
             break
@@ -40,7 +51,7 @@ def read_run(window: Window, stop: int, data_at: int, inventory: Inventory) -> i
     return stop
 
 
-def _alike(table: np.ndarray[tuple[int, int], np.dtype[np.uint8]], grid: int, data: int) -> int:
+def _alike(table: Octets, grid: int, data: int) -> int:
     """Return how many rows behind the first are built as it is, before one that is not.
 
     Their indicators, flags, sections 2 and 3 and the length, flags and bits of section 4 are the
@@ -55,18 +66,23 @@ def _alike(table: np.ndarray[tuple[int, int], np.dtype[np.uint8]], grid: int, da
     return int(same.argmin()) if not same.all() else same.size
 
 
-def _add(
-    rows: np.ndarray[tuple[int, int], np.dtype[np.uint8]],
-    start: int,
-    last: Field,
-    inventory: Inventory,
-) -> None:
-    width, size = len(last.section_1), last.length
-    sections = rows[:, SECTION_1 : SECTION_1 + width].tobytes()
-    texts = [sections[at : at + width] for at in range(0, len(sections), width)]
-    grid, packing, values = last.grid, last.packing, last.values
-    places = range(start, start + len(rows) * size, size)
-    inventory.fields += [
-        Field(1, at, at, size, 0, text, b"", b"", grid, packing, values)
-        for at, text in zip(places, texts, strict=True)
+def _add(rows: Octets, start: int, form: Form, inventory: Inventory) -> None:
+    """Add the fields of messages that begin at `start` and are of one form, a row each."""
+    count, size = rows.shape
+    headers, moments = part_1(rows[:, SECTION_1 : SECTION_1 + len(form.kind.header)])
+    texts: dict[bytes, int] = {}
+    codes = [0] * count
+    if (headers == headers[:1]).all():
+        texts[headers[:1].tobytes()] = 0
+    else:
+        codes = numbered(headers, texts)
+    numbers = [
+        inventory.kinds.setdefault(form.kind._replace(header=text).packed(), len(inventory.kinds))
+        for text in texts
     ]
+    places = range(start, start + count * size, size)
+    inventory.extend(
+        map(numbers.__getitem__, codes),
+        numbered(moments, inventory.moments),
+        *(places, places, repeat(size, count)),
+    )

@@ -15,6 +15,7 @@ from virtualizarr.errors import CorruptFileError, VirtualizeError
 from virtualizarr.parsers.grib.ahead import read_ahead, read_ahead_at
 from virtualizarr.parsers.grib.layout import END, GRIB, Inventory
 from virtualizarr.parsers.grib.messages import INDICATOR, length_told, read_next
+from virtualizarr.parsers.grib.sections2 import Many
 from virtualizarr.parsers.grib.sidecar import ask, starts_in
 from virtualizarr.parsers.grib.window import Window
 from virtualizarr.source.ranges import ByteRange
@@ -53,6 +54,7 @@ def read_inventory(skip: bool = False, plan: Plan = PLAIN) -> Reading[Inventory]
     start: int | None = 0
     lengths: list[int] = []
     steps = [_by_sidecar, _by_lengths]
+    many = Many()
     while start is not None:
         if steps and window.size is not None and window.end < window.size:
             length = _length_ahead(window, start)
@@ -61,10 +63,14 @@ def read_inventory(skip: bool = False, plan: Plan = PLAIN) -> Reading[Inventory]
                 answers = yield from steps.pop(0)(window, start, lengths, plan, answers)
                 continue
         begin = start
+        start, more = many.read(window, start, inventory)
+        lengths += more
+        if more:
+            continue
         start = yield from read_next(window, start, inventory, skip)
         if steps and start is not None:
             lengths.append(start - begin)
-    if not inventory.fields and not inventory.skipped:
+    if not len(inventory) and not inventory.skipped:
         raise CorruptFileError("there is no GRIB message in the file", at=0)
     return inventory
 

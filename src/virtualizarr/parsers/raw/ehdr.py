@@ -21,12 +21,10 @@ from virtualizarr.model import ManifestGroup
 from virtualizarr.parsers.base import CallableParser
 from virtualizarr.parsers.beside import (
     FoundFile,
+    Pair,
     appended,
     both_cases,
     existing,
-    read_data_beside,
-    read_header_beside,
-    read_whole,
     suffix_of,
 )
 from virtualizarr.parsers.raw.ehdr_header import decode_header, is_header, place_of
@@ -56,6 +54,8 @@ STRUCTURE = frozenset(
         "CELLSIZE",
     }
 )
+
+PAIR = Pair("ESRI header", "raster file", is_header)
 
 __all__ = ["EHdrParser"]
 
@@ -94,13 +94,7 @@ class EHdrParser(CallableParser):
 
         Raises CorruptFileError where the header is broken or the data end before they should.
         """
-        given = yield from read_whole(url, "the ESRI header", is_header)
-        if is_header(given.head):
-            header = given
-            data = yield from read_data_beside(both_cases(url, DATA_SUFFIXES), "raster file")
-        else:
-            header = yield from read_header_beside(self.headers(url), "ESRI header", is_header)
-            data = given
+        header, data = yield from PAIR.read(url, self.headers(url), both_cases(url, DATA_SUFFIXES))
         fields = decode_header(header.head)
         image = yield from read_presence(image_of(fields, data), url, VARIABLE)
         projections = yield from existing(both_cases(data.url, [".prj"]))

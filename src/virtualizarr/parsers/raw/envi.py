@@ -21,11 +21,9 @@ from virtualizarr.model import ManifestGroup
 from virtualizarr.parsers.base import CallableParser
 from virtualizarr.parsers.beside import (
     FoundFile,
+    Pair,
     appended,
     both_cases,
-    read_data_beside,
-    read_header_beside,
-    read_whole,
     suffix_of,
 )
 from virtualizarr.parsers.raw.envi_header import (
@@ -66,6 +64,8 @@ STRUCTURE = frozenset(
         *("band names", "wavelength", "major frame offsets"),
     }
 )
+
+PAIR = Pair("ENVI header", "ENVI data file", is_header)
 
 __all__ = ["ENVIParser"]
 
@@ -109,13 +109,7 @@ class ENVIParser(CallableParser):
 
         Raises CorruptFileError where the header is broken or the data end before they should.
         """
-        given = yield from read_whole(url, "the ENVI header", is_header)
-        if is_header(given.head):
-            header = given
-            data = yield from read_data_beside(both_cases(url, DATA_SUFFIXES), "ENVI data file")
-        else:
-            header = yield from read_header_beside(self.headers(url), "ENVI header", is_header)
-            data = given
+        header, data = yield from PAIR.read(url, self.headers(url), both_cases(url, DATA_SUFFIXES))
         fields = decode_header(header.head)
         if bytes(data.head[:4]) in TIFF_MAGIC and fields.get("file type", "").lower() == "tiff":
             return (yield from _delegated(data.url))

@@ -19,11 +19,9 @@ from virtualizarr.model import ManifestGroup
 from virtualizarr.parsers.base import CallableParser
 from virtualizarr.parsers.beside import (
     FoundFile,
+    Pair,
     appended,
     name_of,
-    read_data_beside,
-    read_header_beside,
-    read_whole,
     suffix_of,
     with_suffix,
 )
@@ -94,14 +92,8 @@ class ROIPACParser(CallableParser):
 
         Raises CorruptFileError where the header is broken or the data end before they should.
         """
-        given = yield from read_whole(url, "the ROI_PAC resource file", is_header)
-        if is_header(given.head):
-            header = given
-            data = yield from read_data_beside([with_suffix(url, "")], "raster file")
-        else:
-            urls = (appended(url, ".rsc"),)
-            header = yield from read_header_beside(urls, "ROI_PAC resource file", is_header)
-            data = given
+        pair = Pair("ROI_PAC resource file", "raster file", is_header)
+        header, data = yield from pair.read(url, (appended(url, ".rsc"),), [with_suffix(url, "")])
         fields = decode_header(header.head)
         image = yield from read_presence(image_of(fields, data), url, VARIABLE)
         scale, offset = (real_or_none(fields.get(key)) for key in ("Z_SCALE", "Z_OFFSET"))

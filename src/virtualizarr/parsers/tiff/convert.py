@@ -7,7 +7,6 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from virtualizarr.errors import UnsupportedFeatureError
 from virtualizarr.model import (
@@ -19,6 +18,7 @@ from virtualizarr.model import (
 )
 from virtualizarr.model.dtypes import data_type_of, encode_fill
 from virtualizarr.model.metadata import CodecJson, serializer_of
+from virtualizarr.parsers.georeference import centres_of, geo_transform, inline_array
 from virtualizarr.parsers.tiff.describe import attributes_of, nodata_of
 from virtualizarr.parsers.tiff.georeference import Georeference
 from virtualizarr.parsers.tiff.image import Image
@@ -109,25 +109,6 @@ def same_kind(one: Image, other: Image) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _inline_metadata(
-    shape: tuple[int, ...], dtype: np.dtype[Any], dims: tuple[str, ...]
-) -> ArrayMetadata:
-    return ArrayMetadata.create(shape=shape, dtype=dtype, chunk_shape=shape, dimension_names=dims)
-
-
-def inline_array(
-    values: npt.NDArray[Any], dims: tuple[str, ...], attributes: Mapping[str, Any]
-) -> ManifestArray:
-    """Return an array whose one chunk is held in the manifest."""
-    dtype = values.dtype.newbyteorder("<")
-    metadata = _inline_metadata(values.shape, dtype, dims)
-    if attributes:
-        metadata = metadata.replace(attributes=attributes)
-    manifest = ChunkManifest.inlined(values.astype(dtype, copy=False).tobytes())
-    return ManifestArray(metadata, manifest.reshape_grid((1,) * values.ndim))
-
-
-@lru_cache(maxsize=256)
 def _bands(count: int) -> ManifestArray:
     """Return the coordinate that numbers the bands from 1 on."""
     return inline_array(np.arange(1, count + 1, dtype=np.int64), ("band",), {})
@@ -159,7 +140,7 @@ def coordinates_of(image: Image, reference: Georeference | None, suffix: str) ->
             arrays[name] = array if metadata is None else ManifestArray(metadata, array.manifest)
     attributes: dict[str, Any] = {**reference.system.mapping}
     if transform is not None:
-        attributes["GeoTransform"] = reference.geo_transform()
+        attributes["GeoTransform"] = geo_transform(transform)
     if reference.gcps is not None:
         attributes["gcps"] = reference.gcps
     if reference.keys:
@@ -178,10 +159,7 @@ def _scalar() -> ManifestArray:
 
 def _centres(name: str, count: int, size: float, start: float) -> ManifestArray:
     """Return the centres of `count` pixels of `size`, the first of which begins at `start`."""
-    centres = np.arange(count, dtype=np.float64)
-    centres *= size
-    centres += start + size / 2
-    return inline_array(centres, (name,), {})
+    return inline_array(centres_of(count, size, start), (name,), {})
 
 
 _shared_centres = lru_cache(maxsize=64)(_centres)

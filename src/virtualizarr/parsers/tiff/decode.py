@@ -24,6 +24,13 @@ BYTE_ORDERS = {b"II": "<", b"MM": ">"}
 SIZES = {number: np.dtype(code).itemsize for number, code in TYPES.items()}
 SIZES |= dict.fromkeys(RATIONALS, 8)
 
+DTYPES = {
+    (endian, number): (np.dtype(endian + code), np.dtype(code))
+    for endian in BYTE_ORDERS.values()
+    for number, code in TYPES.items()
+}
+"""How numbers of a type are stored, and how they are kept."""
+
 
 def is_tiff(head: bytes | memoryview) -> bool:
     """Say whether `head` begins with the header of a TIFF or BigTIFF file."""
@@ -96,9 +103,10 @@ def decode_values(header: Header, field: Field, data: memoryview) -> Values:
         raise CorruptFileError(
             f"the file ends inside the values of tag {field.tag}", at=field.at + len(data)
         )
-    code = TYPES[field.type]
-    values = np.frombuffer(data, np.dtype(header.endian + code), field.nbytes // int(code[1:]))
-    values = values.astype(values.dtype.newbyteorder("="), copy=False)
+    stored, native = DTYPES[header.endian, field.type]
+    values = np.frombuffer(data, stored, field.nbytes // stored.itemsize)
+    if stored != native:
+        values = values.astype(native)
     if field.type not in RATIONALS:
         return values
     pairs = values.reshape(-1, 2).astype(np.float64)

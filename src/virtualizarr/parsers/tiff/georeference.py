@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from virtualizarr.parsers.georeference import Affine, is_rotated
 from virtualizarr.parsers.tiff.crs import System, system_of
 from virtualizarr.parsers.tiff.layout import Ifd, Tag
 
@@ -70,8 +71,6 @@ KEY_NAMES: Mapping[int, str] = {
     4099: "VerticalUnitsGeoKey",
 }
 
-type Affine = tuple[float, float, float, float, float, float]
-
 
 @dataclass(frozen=True, slots=True)
 class Georeference:
@@ -90,7 +89,7 @@ class Georeference:
 
     @property
     def is_rotated(self) -> bool:
-        return self.transform is not None and (self.transform[1] != 0 or self.transform[3] != 0)
+        return self.transform is not None and is_rotated(self.transform)
 
     def scaled(self, columns: float, rows: float) -> Georeference:
         """Return the reference of the same area with pixels so many times as large."""
@@ -99,13 +98,6 @@ class Georeference:
         a, b, c, d, e, f = self.transform
         larger = (a * columns, b * rows, c, d * columns, e * rows, f)
         return Georeference(larger, self.keys, self.system, self.gcps, self.is_point)
-
-    def geo_transform(self) -> str | None:
-        """Return the transform as GDAL writes it: c a b f d e."""
-        if self.transform is None:
-            return None
-        a, b, c, d, e, f = self.transform
-        return " ".join(map(repr, (c, a, b, f, d, e)))
 
 
 def georeference_of(ifd: Ifd) -> Georeference | None:

@@ -2,39 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from virtualizarr.parsers.georeference import PROJ, SPATIAL, convention, spatial_attributes
 from virtualizarr.parsers.tiff.georeference import Georeference
 from virtualizarr.parsers.tiff.image import Image
 
-_SCHEMAS = "https://raw.githubusercontent.com/zarr-conventions/{0}/refs/tags/v1/schema.json"
-_SPECIFICATIONS = "https://github.com/zarr-conventions/{0}/blob/v1/README.md"
-
-
-def _convention(name: str, repository: str, uuid: str, description: str) -> dict[str, str]:
-    return {
-        "schema_url": _SCHEMAS.format(repository),
-        "spec_url": _SPECIFICATIONS.format(repository),
-        "uuid": uuid,
-        "name": name,
-        "description": description,
-    }
-
-
-SPATIAL = _convention(
-    "spatial",
-    "spatial",
-    "689b58e2-cf7b-45e0-9fff-9cfc0883d6b4",
-    "Spatial coordinate information",
-)
-PROJ = _convention(
-    "proj",
-    "geo-proj",
-    "f17cb550-5864-4468-aeb7-f3180cfb622f",
-    "Coordinate reference system information for geospatial data",
-)
-MULTISCALES = _convention(
+MULTISCALES = convention(
     "multiscales",
     "multiscales",
     "d35379db-88df-4056-af3a-620245f8e347",
@@ -49,19 +24,15 @@ def level_attributes(
     if reference is None:
         return {}
     attributes: dict[str, Any] = {}
-    conventions: list[dict[str, str]] = []
+    conventions: list[Mapping[str, str]] = []
     projection = _projection(reference)
     if projection:
         conventions.append(PROJ)
         attributes |= projection
     if reference.transform is not None:
         conventions.append(SPATIAL)
-        attributes["spatial:dimensions"] = list(dims)
-        attributes["spatial:transform_type"] = "affine"
-        attributes["spatial:transform"] = list(reference.transform)
-        attributes["spatial:shape"] = [image.length, image.width]
-        attributes["spatial:registration"] = "pixel"
-        attributes["spatial:bbox"] = _bbox(image, reference.transform)
+        shape = (image.length, image.width)
+        attributes |= spatial_attributes(reference.transform, shape, dims)
     return {"zarr_conventions": conventions, **attributes} if conventions else {}
 
 
@@ -70,14 +41,6 @@ def _projection(reference: Georeference) -> dict[str, Any]:
     if reference.system.code is not None:
         return {"proj:code": reference.system.code}
     return {"proj:wkt2": reference.system.wkt} if reference.system.wkt else {}
-
-
-def _bbox(image: Image, transform: tuple[float, ...]) -> list[float]:
-    a, b, c, d, e, f = transform
-    corners = [(0, 0), (image.width, 0), (0, image.length), (image.width, image.length)]
-    xs = [a * column + b * row + c for column, row in corners]
-    ys = [d * column + e * row + f for column, row in corners]
-    return [min(xs), min(ys), max(xs), max(ys)]
 
 
 def tree_attributes(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -135,13 +135,12 @@ class Header:
         return 8 if self.is_big else 4
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
-    """An IFD entry: `nbytes` of values of `type` lie at offset `at` in the file."""
+class Field(NamedTuple):
+    """An IFD entry: a `number` of values of `type`, `nbytes` in all, at offset `at` of the file."""
 
     tag: int
     type: int
-    count: int
+    number: int
     at: int
     nbytes: int
 
