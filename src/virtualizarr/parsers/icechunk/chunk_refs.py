@@ -153,7 +153,8 @@ class Gathering:
         if not self.cells:
             return ChunkManifest.empty(grid)
         total = prod(grid)
-        codes, offset, length = map(_joined, (self.codes, self.offsets, self.lengths))
+        codes = _joined(self.codes)
+        offset, length = _joined(self.offsets), _joined(self.lengths)
         if not _are_all(self.cells, total):
             self._check_memory(total, len(codes))
             cell = np.concatenate([_numbers(part) for part in self.cells])
