@@ -144,7 +144,7 @@ class Gathering:
         self.inline_size += len(data)
 
     def manifest(self) -> ChunkManifest:
-        """Return the references over the chunk grid; the rows are given up, so it can be asked once.
+        """Return the references over the chunk grid, once: the rows are given up.
 
         Raises CorruptFileError where a chunk is named twice, UnsupportedFeatureError for a nearly
         empty grid that would need far more memory than the repository has bytes.
