@@ -144,7 +144,7 @@ class Gathering:
         self.inline_size += len(data)
 
     def manifest(self) -> ChunkManifest:
-        """Return the references over the chunk grid.
+        """Return the references over the chunk grid, once: the rows are given up.
 
         Raises CorruptFileError where a chunk is named twice, UnsupportedFeatureError for a nearly
         empty grid that would need far more memory than the repository has bytes.
@@ -153,8 +153,8 @@ class Gathering:
         if not self.cells:
             return ChunkManifest.empty(grid)
         total = prod(grid)
-        codes = _joined(self.codes)
-        offset, length = _joined(self.offsets), _joined(self.lengths)
+        codes, offset = _joined(self.codes), _joined(self.offsets)
+        length = narrowed(_joined(self.lengths))
         if not _are_all(self.cells, total):
             self._check_memory(total, len(codes))
             cell = np.concatenate([_numbers(part) for part in self.cells])
@@ -203,11 +203,11 @@ def _are_all(parts: Sequence[Cells], total: int) -> bool:
     return at == total
 
 
-def _joined(parts: list[Column]) -> npt.NDArray[Any]:
+def _joined[A: npt.NDArray[Any]](parts: list[A]) -> A:
     """Return the parts joined; the list is emptied, so that they do not outlive it."""
     joined = np.concatenate(parts)
     parts.clear()
-    return joined
+    return joined  # type: ignore[return-value]
 
 
 def _spread(
