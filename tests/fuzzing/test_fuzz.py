@@ -15,8 +15,8 @@ import pytest
 
 from fuzzing.seed import TESTS, format_names
 
-MUTANTS = 500
-MANY_MUTANTS = 2_000
+MUTANTS = 2_000
+MANY_MUTANTS = 20_000
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="needs fork, /proc and limits of memory"
@@ -32,7 +32,7 @@ def test_mutants_give_values_or_errors_of_our_tree(
 
 
 @pytest.mark.long
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)
 @pytest.mark.parametrize("name", format_names())
 def test_many_mutants(name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     fuzzed(name, MANY_MUTANTS, tmp_path_factory)
