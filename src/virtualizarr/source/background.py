@@ -12,6 +12,7 @@ import asyncio
 import atexit
 import os
 import threading
+import time
 from collections.abc import Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -21,6 +22,7 @@ from virtualizarr.errors import SourceError
 MAX_REQUESTS = 256
 MAX_BATCHES = 24
 _THREADS = 64
+_FAREWELL = 0.05  # seconds
 
 
 class BackgroundLoop:
@@ -61,14 +63,15 @@ class BackgroundLoop:
         self._loop = None
         self._thread = None
 
-    def stop(self) -> None:
-        """Stop and close the loop; the next call starts another."""
+    def stop(self) -> bool:
+        """Stop and close the loop; the next call starts another. False where there was none."""
         with self._lock:
             loop, thread = self._loop, self._thread
             self._loop = self._thread = None
         if loop is not None and thread is not None:
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
+        return loop is not None
 
     def start(self) -> asyncio.AbstractEventLoop:
         """Return the running loop. Raises `SourceError` in a child forked after it was used."""
@@ -114,7 +117,17 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
         loop.close()
 
 
+def _leave() -> None:
+    """Stop the loop, and give the client's own threads a moment to let go of their last answer.
+
+    They may need the interpreter for that, and abort the process if it is gone: of scripts that end
+    right after a request, one in eight did on a busy machine.
+    """
+    if REQUESTS.stop():
+        time.sleep(_FAREWELL)
+
+
 REQUESTS = BackgroundLoop()
-atexit.register(REQUESTS.stop)
+atexit.register(_leave)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=REQUESTS.forked)
