@@ -15,7 +15,7 @@ import pytest
 
 from fuzzing.seed import TESTS, format_names
 
-MUTANTS = 1_000
+MUTANTS = 500
 MANY_MUTANTS = 20_000
 
 pytestmark = pytest.mark.skipif(
