@@ -13,7 +13,7 @@ from typing import Any
 from virtualizarr.codecs.base import Octets, octets
 
 WORTHWHILE = 16 * 1024
-"""Stored bytes from which on it is faster in spite of the call and, once, the import."""
+"""Stored bytes of a chunk: for smaller ones, as coordinates have, imagecodecs is not imported."""
 
 MOST_PER_BYTE = 1032
 """Bytes that one byte of a deflate stream can stand for (RFC 1951: 258 in two bits)."""
@@ -41,5 +41,8 @@ def _decoder() -> Callable[..., Any] | None:
         import imagecodecs
     except ImportError:
         return None
-    decode: Callable[..., Any] | None = getattr(imagecodecs, "deflate_decode", None)
-    return decode if getattr(imagecodecs, "DEFLATE", None) is not None else None
+    known = getattr(imagecodecs, "DEFLATE", None)  # a build without libdeflate has a stand-in
+    if not getattr(known, "available", False):
+        return None
+    decode: Callable[..., Any] = imagecodecs.deflate_decode
+    return decode

@@ -45,7 +45,8 @@ class ManifestArray(NDArrayOperatorsMixin):
         the manifest's grid is not the metadata's.
         """
         if not isinstance(metadata, ArrayMetadata):
-            metadata = _described(metadata)
+            document = metadata if isinstance(metadata, Mapping) else metadata.to_dict()
+            metadata = ArrayMetadata.from_json(document)
         if not isinstance(chunkmanifest, ChunkManifest):
             separator = "/" if any("/" in key for key in chunkmanifest) else "."
             chunkmanifest = ChunkManifest(chunkmanifest, metadata.grid_shape, separator)
@@ -261,27 +262,6 @@ class Reindexed(ManifestArray):
 
     def __reduce__(self) -> Never:
         raise self._undecided.refusal
-
-
-_last_described: tuple[Any, ArrayMetadata] = (
-    None,
-    ArrayMetadata((), "bool", RegularGrid(()), (), False),
-)
-
-
-def _described(metadata: Mapping[str, Any] | Any) -> ArrayMetadata:
-    """Return a `zarr.json` document or zarr's metadata object, which cannot change, as ours.
-
-    Arrays that are made from one object of zarr's in a row share one description.
-    """
-    global _last_described
-    if isinstance(metadata, Mapping):
-        return ArrayMetadata.from_json(metadata)
-    last, known = _last_described
-    if metadata is not last:
-        known = ArrayMetadata.from_json(metadata.to_dict())
-        _last_described = (metadata, known)
-    return known
 
 
 def _asking_module() -> str:
