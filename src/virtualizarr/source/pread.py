@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from virtualizarr.source.answers import windows
+from virtualizarr.source.pages import LARGE, scratch_bytes
 from virtualizarr.source.ranges import ByteBlocks, Int64s
 
 SPAN = 1024 * 1024
@@ -24,8 +25,16 @@ class ShrunkFileError(Exception):
     """The file ends before bytes that its size, a moment ago, promised."""
 
 
-def read_range(descriptor: int, start: int, count: int) -> bytes | bytearray:
+def read_range(descriptor: int, start: int, count: int) -> bytes | bytearray | memoryview:
     """Return exactly `count` bytes from `start` on, or raise `ShrunkFileError`."""
+    if count >= LARGE:
+        buffer = memoryview(scratch_bytes(count))
+        _fill(descriptor, buffer, start)
+        return buffer.toreadonly()
+    return _read_small(descriptor, start, count)
+
+
+def _read_small(descriptor: int, start: int, count: int) -> bytes | bytearray:
     if count <= 0:
         return b""
     data = _pread(descriptor, count, start)
@@ -81,7 +90,7 @@ def read_blocks(descriptor: int, blocks: ByteBlocks, file_size: int) -> npt.NDAr
 def _read_few(descriptor: int, blocks: ByteBlocks, file_size: int) -> npt.NDArray[np.uint8]:
     size = blocks.size
     parts = [
-        read_range(descriptor, start, min(size, file_size - start)).ljust(size, b"\0")
+        _read_small(descriptor, start, min(size, file_size - start)).ljust(size, b"\0")
         for start in blocks.starts.tolist()
     ]
     return np.frombuffer(b"".join(parts), np.uint8).reshape(len(parts), size)
@@ -99,7 +108,7 @@ def _empty(rows: int, size: int, start: int) -> npt.NDArray[np.uint8]:
     Some processors copy at a third of their speed where the target lies a few bytes further into
     its page than the origin, and an array as numpy allocates it is just so.
     """
-    whole = np.empty(rows * size + _PAGE, np.uint8)
+    whole = scratch_bytes(rows * size + _PAGE)
     skip = (start - whole.ctypes.data) % _PAGE
     return whole[skip : skip + rows * size].reshape(rows, size)
 
@@ -138,7 +147,7 @@ def _read_singly(
         joined = b"".join(parts)
         if len(joined) != (end - begin) * size:
             joined = b"".join(
-                read_range(descriptor, start, size) for start in starts[begin:end].tolist()
+                _read_small(descriptor, start, size) for start in starts[begin:end].tolist()
             )
         out[order[begin:end]] = np.frombuffer(joined, np.uint8).reshape(-1, size)
 
@@ -160,7 +169,7 @@ def _read_into_rows(
 def _fill(descriptor: int, buffer: memoryview, start: int) -> None:
     """Fill `buffer` with the bytes from `start` on, or raise `ShrunkFileError`."""
     if _preadv(descriptor, [buffer], start) != len(buffer):
-        buffer[:] = read_range(descriptor, start, len(buffer))
+        buffer[:] = _read_small(descriptor, start, len(buffer))
 
 
 if sys.platform == "win32":

@@ -12,11 +12,12 @@ from virtualizarr.errors import CorruptFileError
 from virtualizarr.parsers.hdf5.index.bounds import MAX_ADDRESS
 from virtualizarr.parsers.hdf5.index.grid import Bools, ChunkGrid, UInt64s
 from virtualizarr.parsers.hdf5.layout import ChunkedLayout, Sizes
+from virtualizarr.source.pages import scratch_columns
 from virtualizarr.source.ranges import Int64s
 
 type UInt32s = npt.NDArray[np.uint32]
 
-_SLICE_BYTES = 1024 * 1024
+_SLICE_BYTES = 512 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +75,8 @@ def gathered(parts: Iterable[IndexRows], most: int, storage: ChunkedStorage) -> 
 
     Raises CorruptFileError for a chunk that reaches past the end of the file.
     """
-    cell = np.empty(most, np.int64)
-    address = np.empty(most, np.uint64)
-    size = np.empty(most if storage.filtered else 0, np.uint64)
-    filter_mask = np.empty(most if storage.filtered else 0, np.uint32)
+    kinds = [np.int64, np.uint64, *([np.uint64, np.uint32] if storage.filtered else [])]
+    cell, address, *of_filtered = scratch_columns(most, *kinds)
     first = 0
     for part in parts:
         rows = slice(first, first + len(part.cell))
@@ -85,13 +84,10 @@ def gathered(parts: Iterable[IndexRows], most: int, storage: ChunkedStorage) -> 
         check_extents(part, storage)
         cell[rows] = part.cell
         np.add(part.address, np.uint64(storage.sizes.base), out=address[rows])
-        if part.size is not None and part.filter_mask is not None:
-            size[rows] = part.size
-            filter_mask[rows] = part.filter_mask
-    joined = IndexRows(
-        cell, address, size if storage.filtered else None, filter_mask if storage.filtered else None
-    )
-    return joined.first(first)
+        for column, some in zip(of_filtered, (part.size, part.filter_mask), strict=False):
+            column[rows] = some
+    size, filter_mask = of_filtered or (None, None)
+    return IndexRows(cell, address, size, filter_mask).first(first)
 
 
 def check_extents(rows: IndexRows, storage: ChunkedStorage) -> None:

@@ -134,7 +134,7 @@ def _index(rows: IndexRows, chunk_bytes: int, complete: bool) -> ChunkIndex:
     size, mask = rows.size, rows.filter_mask
     return ChunkIndex(
         rows.cell,
-        rows.address,
+        rows.address.copy() if complete else rows.address,  # it stays as it is in the manifest
         size if size is not None else np.broadcast_to(np.uint64(chunk_bytes), count),
         mask if mask is not None else np.broadcast_to(np.uint32(0), count),
         mask is not None and bool(mask.any()),
