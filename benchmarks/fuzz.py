@@ -23,6 +23,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -92,20 +93,33 @@ class Tally:
             yield f"        first: mutant {first['k']} of {first['seed']}, --seed {first['salt']}"
 
 
-def fuzz(name: str, count: int, salt: str, options: argparse.Namespace) -> dict[str, Any]:
-    """Run a campaign of one format in a process of its own; return what it found."""
-    command = [sys.executable, "-m", "fuzzing.campaign", name, "--keep", str(options.keep / name)]
+def fuzz(
+    formats: list[str], count: int, salt: str, options: argparse.Namespace
+) -> Iterator[dict[str, Any]]:
+    """Run a campaign of each format in a process of their own; yield what each found."""
+    command = [sys.executable, "-m", "fuzzing.campaign", *formats, "--keep", str(options.keep)]
     command += ["--count", str(count), "--seed", salt]
     if options.corpus is not None:
         command += ["--corpus", str(options.corpus)]
     environment = {**os.environ, "PYTHONPATH": str(TESTS)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{name}: {done.stderr[-3000:]}")
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    for bad in found["bad"]:
-        bad["salt"] = salt
-    return found
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True
+        )
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                found: dict[str, Any] = json.loads(line)
+                for bad in found["bad"]:
+                    bad["salt"] = salt
+                yield found
+            process.wait()
+        finally:
+            process.kill()
+            process.communicate()
+        if process.returncode != 0:
+            log.seek(0)
+            raise SystemExit(log.read()[-3000:])
 
 
 def batches(seed: str, count: int) -> Iterator[tuple[str, int]]:
@@ -118,15 +132,16 @@ def run(formats: list[str], options: argparse.Namespace, tallies: dict[str, Tall
     """Fuzz all formats, batch by batch, until all is done or the minutes are over."""
     end = time.monotonic() + 60 * options.minutes
     for salt, count in batches(options.seed, options.count):
-        for name in formats:
-            if time.monotonic() > end:
-                return
+        for found in fuzz(formats, count, salt, options):
+            name = found["format"]
             tally = tallies.setdefault(name, Tally(name))
             known = len(tally.bad)
-            tally.add(fuzz(name, count, salt, options))
+            tally.add(found)
             print(tally.row(), flush=True)
             if len(tally.bad) > known:
                 print(*tally.findings(), sep="\n", flush=True)
+            if time.monotonic() > end:
+                return
 
 
 def main() -> None:

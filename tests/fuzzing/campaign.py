@@ -1,10 +1,12 @@
-"""Fuzzing of one format: many mutants, in children with limits, and what went wrong with which.
+"""Fuzzing of formats: many mutants, in children with limits, and what went wrong with which.
 
-    python -m fuzzing.campaign FORMAT --count N --seed S [--corpus DIR] [--keep DIR]
+    python -m fuzzing.campaign FORMAT ... --count N --seed S [--corpus DIR] [--keep DIR] [--asked]
 
-prints JSON. Every child handles many mutants, one after the other; when one kills it, the next
-child goes on behind it. The kernel enforces the limits, per mutant: address space, CPU time (by the
-profiling timer, so that a busy machine does not count) and, ten times as much, wall time.
+prints a line of JSON for each format: when it is its turn or, if `--asked`, whenever a line of
+standard input names it. Every child handles many mutants, one after the other; when one kills it,
+the next child goes on behind it. The kernel enforces the limits, per mutant: address space, CPU
+time (by the profiling timer, so that a busy machine does not count) and, ten times as much, wall
+time.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ import warnings
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -66,15 +68,15 @@ class Findings:
             self.bad.append(event)
 
 
-def build(name: str, corpus: Path, folder: Path) -> tuple[str, list[Seed]]:
-    """Return the parser and the seeds of a format, made by another process.
+def build(names: Sequence[str], corpus: Path, folder: Path) -> dict[str, tuple[str, list[Seed]]]:
+    """Return the parser and the seeds of formats, made by another process.
 
     Libraries that make seeds start threads; this process must stay without, to be forked.
     """
-    command = [sys.executable, "-m", "fuzzing.seeds", name, str(corpus), str(folder)]
+    command = [sys.executable, "-m", "fuzzing.seeds", str(corpus), str(folder), *names]
     environment = {**os.environ, "PYTHONPATH": str(TESTS)}
     subprocess.run(command, check=True, env=environment, stdout=sys.stderr)
-    return read_index(folder)
+    return {name: read_index(folder / name) for name in names}
 
 
 def shares(seeds: Sequence[Seed], count: int, salt: str) -> list[tuple[Seed, int]]:
@@ -310,41 +312,35 @@ def preload() -> None:
     plugins.installed_parsers()
 
 
-def campaign(name: str, count: int, salt: str, corpus: Path, keep: Path | None) -> Findings:
+def campaign(
+    parser: str, seeds: Sequence[Seed], count: int, salt: str, keep: Path | None
+) -> Findings:
     """Fuzz one format with `count` mutants over its seeds."""
     findings = Findings()
-    with tempfile.TemporaryDirectory() as place:
-        parser, seeds = build(name, corpus, Path(place))
-        preload()
-        shared = shares(seeds, count, salt)
-        findings.seeds = len(shared)
-        for seed, share in shared:
-            run_seed(Mutants(seed, salt), parser, share, findings, keep)
+    shared = shares(seeds, count, salt)
+    findings.seeds = len(shared)
+    for seed, share in shared:
+        run_seed(Mutants(seed, salt), parser, share, findings, keep)
     return findings
 
 
 def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("format")
+    parser.add_argument("formats", nargs="+")
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--seed", default="0")
     parser.add_argument("--corpus", type=Path, default=SHARED)
     parser.add_argument("--keep", type=Path, default=None)
+    parser.add_argument("--asked", action="store_true")
     options = parser.parse_args(arguments)
-    found = campaign(options.format, options.count, options.seed, options.corpus, options.keep)
-    print(
-        json.dumps(
-            {
-                "format": options.format,
-                "seeds": found.seeds,
-                "mutants": found.mutants,
-                "outcomes": found.outcomes,
-                "slowest": found.slowest,
-                "grown": found.grown,
-                "bad": found.bad,
-            }
-        )
-    )
+    with tempfile.TemporaryDirectory() as place:
+        built = build(options.formats, options.corpus, Path(place))
+        preload()
+        for name in map(str.strip, sys.stdin) if options.asked else options.formats:
+            keep = options.keep / name if options.keep else None
+            found = campaign(*built[name], options.count, options.seed, keep)
+            told = {each.name: getattr(found, each.name) for each in fields(found)}
+            print(json.dumps({"format": name, **told}), flush=True)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,10 @@ from __future__ import annotations
 import importlib
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import h5py
@@ -96,11 +99,7 @@ def of_corpus(parser: str, corpus: Path, folder: Path) -> list[Seed]:
     The files beside one that share its stem belong to it.
     """
     seeds: list[Seed] = []
-    for path in sorted(corpus.rglob("*")):
-        if path.suffix in NOT_SEEDS or not path.is_file():
-            continue
-        if not SMALLEST < path.stat().st_size <= LARGEST or not is_of(path, parser):
-            continue
+    for path in small_files(corpus).get(parser, ()):
         kin = [one for one in path.parent.glob(f"{path.stem}*") if one.is_file()]
         if sum(one.stat().st_size for one in kin) > 4 * LARGEST:
             continue
@@ -113,14 +112,19 @@ def of_corpus(parser: str, corpus: Path, folder: Path) -> list[Seed]:
     return seeds
 
 
-def is_of(path: Path, parser: str) -> bool:
-    """Say whether a file would be given to that parser."""
-    with path.open("rb") as file:
-        head = file.read(HEAD)
-    try:
-        return plugins.detect(head, path.as_uri()).name == parser
-    except virtualizarr.errors.VirtualizeError:
-        return False
+@cache
+def small_files(corpus: Path) -> Mapping[str, Sequence[Path]]:
+    """Return the small files of the corpora, by the name of the parser that takes them."""
+    found: defaultdict[str, list[Path]] = defaultdict(list)
+    for path in sorted(corpus.rglob("*")):
+        if path.suffix in NOT_SEEDS or not path.is_file():
+            continue
+        if SMALLEST < path.stat().st_size <= LARGEST:
+            with path.open("rb") as file:
+                head = file.read(HEAD)
+            with suppress(virtualizarr.errors.VirtualizeError):
+                found[plugins.detect(head, path.as_uri()).name].append(path)
+    return found
 
 
 def hdf5_indexes(folder: Path) -> None:
@@ -150,14 +154,15 @@ def hdf5_indexes(folder: Path) -> None:
             f.create_dataset("raw", (4,), "u1", external=[("outside.bin", 0, 4)])
 
 
-def main(name: str, corpus: str, folder: str) -> None:
-    """Write the seeds of a format and their index into a folder."""
-    home = Path(folder)
-    seeds = generated(name, home / "made")
-    if name not in REFERENCES and Path(corpus).is_dir():
-        seeds += of_corpus(name, Path(corpus), home)
-    write_index(home, parser_of(name), seeds)
+def main(corpus: Path, folder: Path, names: Sequence[str]) -> None:
+    """Write the seeds of formats and their indexes, each into a folder of its name."""
+    for name in names:
+        home = folder / name
+        seeds = generated(name, home / "made")
+        if name not in REFERENCES and corpus.is_dir():
+            seeds += of_corpus(name, corpus, home)
+        write_index(home, parser_of(name), seeds)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])

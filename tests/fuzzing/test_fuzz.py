@@ -9,13 +9,16 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fuzzing.seed import TESTS, format_names
 
-MUTANTS = 500
+MUTANTS = 2_000
 MANY_MUTANTS = 20_000
 
 pytestmark = pytest.mark.skipif(
@@ -23,33 +26,68 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+class Campaigns:
+    """A process that has made the seeds of all formats and imported what parses them."""
+
+    def __init__(self, count: int, folder: Path) -> None:
+        folder.mkdir()
+        self.log = folder / "log"
+        command = [sys.executable, "-m", "fuzzing.campaign", *format_names()]
+        environment = {**os.environ, "PYTHONPATH": str(TESTS), "TMPDIR": str(folder)}
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [*command, "--count", str(count), "--asked"],
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+
+    def run(self, name: str) -> dict[str, Any]:
+        """Return what a campaign of a format found."""
+        assert self.process.stdin
+        assert self.process.stdout
+        with suppress(BrokenPipeError):
+            print(name, file=self.process.stdin, flush=True)
+        told = self.process.stdout.readline()
+        assert told, self.log.read_text(errors="replace")[-3000:]
+        found: dict[str, Any] = json.loads(told)
+        return found
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+@pytest.fixture(scope="module")
+def some(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campaigns]:
+    campaigns = Campaigns(MUTANTS, tmp_path_factory.mktemp("fuzzing") / "some")
+    yield campaigns
+    campaigns.end()
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campaigns]:
+    campaigns = Campaigns(MANY_MUTANTS, tmp_path_factory.mktemp("fuzzing") / "many")
+    yield campaigns
+    campaigns.end()
+
+
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", format_names())
-def test_mutants_give_values_or_errors_of_our_tree(
-    name: str, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    fuzzed(name, MUTANTS, tmp_path_factory)
+def test_mutants_give_values_or_errors_of_our_tree(name: str, some: Campaigns) -> None:
+    check(some.run(name), MUTANTS)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("name", format_names())
-def test_many_mutants(name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
-    fuzzed(name, MANY_MUTANTS, tmp_path_factory)
+def test_many_mutants(name: str, many: Campaigns) -> None:
+    check(many.run(name), MANY_MUTANTS)
 
 
-def fuzzed(name: str, count: int, tmp_path_factory: pytest.TempPathFactory) -> None:
-    compiled = tmp_path_factory.getbasetemp().parent / "compiled"
-    command = [sys.executable, "-m", "fuzzing.campaign", name, "--count", str(count)]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(TESTS),
-        "PYTHONDONTWRITEBYTECODE": "",
-        "PYTHONPYCACHEPREFIX": str(compiled),
-    }
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+def check(found: dict[str, Any], count: int) -> None:
     assert found["mutants"] == count
     assert not found["bad"], json.dumps(found["bad"][:3], indent=1)
     assert any(not outcome.startswith("refused") for outcome in found["outcomes"])

@@ -133,6 +133,10 @@ def drop_axis[C: (npt.NDArray[Any], Offsets)](column: C, axis: int) -> C:
     return column[(slice(None),) * axis + (0,)]
 
 
+FEW = 16
+"""Cells a column, on average, up to which joining all of them is cheaper than looking at each."""
+
+
 def stretch[C: (npt.NDArray[Any], Offsets)](column: C, shape: tuple[int, ...]) -> C:
     """Return the column broadcast to a grid of as many axes."""
     if isinstance(column, AffineRun):
@@ -142,6 +146,8 @@ def stretch[C: (npt.NDArray[Any], Offsets)](column: C, shape: tuple[int, ...]) -
 
 def join(columns: Sequence[npt.NDArray[Any]], axis: int) -> npt.NDArray[Any]:
     """Return the columns one after the other along `axis`; one number for all stays one number."""
+    if sum(map(SIZE, columns)) <= FEW * len(columns):
+        return folded(np.concatenate(columns, axis=axis))
     if all_uniform(columns):
         values = {column.item(0) for column in columns}
         if len(values) == 1:

@@ -71,8 +71,8 @@ def stack[A: Virtual](arrays: Sequence[A], axis: int = 0) -> A:
 
 def _kinds[A: Virtual](arrays: Sequence[A]) -> list[A]:
     """Return the first array, and those whose descriptions are not quite like its own."""
-    alike = arrays[0].metadata.alike
-    return [arrays[0], *[array for array in arrays if not alike(array.metadata)]]
+    glance = arrays[0].metadata.glance
+    return [arrays[0], *[array for array in arrays if array.metadata.glance != glance]]
 
 
 def expand_dims[A: Virtual](array: A, axis: int = 0) -> A:

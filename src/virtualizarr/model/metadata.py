@@ -46,6 +46,7 @@ class ArrayMetadata:
     fill_value: Json
     attributes: Mapping[str, Any] = field(default_factory=dict)
     dimension_names: tuple[str | None, ...] | None = None
+    _glance: tuple[object, ...] | None = field(default=None, init=False, repr=False)
     _cf_encoding: CFEncoding | None = field(default=None, init=False, repr=False)
     _decoding: Decoding | None = field(default=None, init=False, repr=False)
     _dtype: np.dtype[Any] | None = field(default=None, init=False, repr=False)
@@ -131,19 +132,23 @@ class ArrayMetadata:
         )
         return alike or self.decoding == other.decoding
 
-    def alike(self, other: ArrayMetadata) -> bool:
-        """Say whether two arrays differ in nothing but their attributes and names, at a glance.
+    @property
+    def glance(self) -> tuple[object, ...]:
+        """All but attributes and names; worked out once.
 
-        True is certain; False may also be that what is the same is written in two ways.
+        Of two arrays it is equal only if both decode the same way and have one shape and one chunk
+        grid; it differs also where the same is written in two ways.
         """
-        return self is other or (
-            self.shape == other.shape
-            and self.chunk_grid == other.chunk_grid
-            and self.codecs == other.codecs
-            and self.data_type == other.data_type
-            and self.fill_value == other.fill_value
-            and self.cf_encoding == other.cf_encoding
-        )
+        known = self._glance
+        if known is None:
+            grid = self.chunk_grid
+            chunks = grid.chunk_shape if isinstance(grid, RegularGrid) else grid
+            known = (
+                *(self.shape, chunks, self.codecs),
+                *(self.data_type, self.fill_value, self.cf_encoding),
+            )
+            object.__setattr__(self, "_glance", known)
+        return known
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with some fields changed."""
