@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +24,10 @@ from virtualizarr.parsers.base import Parser
 from virtualizarr.parsers.driver import Sources, parse_with, parse_with_async, referred
 from virtualizarr.parsers.kerchunk import group_from_refs
 from virtualizarr.plugins import (
+    FAR_SIGNATURES,
     HEAD_SIZE,
+    NEAR_SIZE,
+    decides_nearly,
     detect,
     detect_directory,
     detecting_beside,
@@ -137,8 +141,14 @@ async def parsed_url_async(
 
 def _detected(canonical: str, access: Access, sources: Sources) -> Parser:
     """Return the parser for a file by its first bytes, for a directory by the names in it."""
+    source = sources.open(canonical)
     try:
-        (head,) = sources.open(canonical).read([ByteRange(0, HEAD_SIZE)])
+        if split_url(canonical).scheme == "file":  # where a round costs less than bytes do
+            near, *signatures = source.read([ByteRange(0, NEAR_SIZE), *FAR_SIGNATURES])
+            if decides_nearly(near, signatures):
+                with suppress(UnknownFormatError):
+                    return detect(near, canonical)
+        (head,) = source.read([ByteRange(0, HEAD_SIZE)])
         return _parser_of_file(head, canonical, sources)
     except NO_FILE as error:
         return _parser_of_directory(canonical, access, error)

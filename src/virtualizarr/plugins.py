@@ -35,7 +35,14 @@ __all__ = [
 HEAD_SIZE = 1024 * 1024
 HEADER_SIZE = 16 * 1024
 
+NEAR_SIZE = 64 * 1024
+
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+FAR_SIGNATURES = tuple(
+    ByteRange(at, at + len(HDF5_SIGNATURE)) for at in (NEAR_SIZE, 1 << 17, 1 << 18, 1 << 19)
+)
+"""Where else in the first `HEAD_SIZE` bytes the superblock of an HDF5 file may lie."""
+
 NETCDF3_MAGIC = (b"CDF\x01", b"CDF\x02", b"CDF\x05")
 
 
@@ -53,6 +60,18 @@ CERTAIN: Mapping[str, Callable[[bytes | memoryview], bool]] = MappingProxyType(
     {"hdf5": _is_hdf5, "netcdf3": lambda head: head[:4] in NETCDF3_MAGIC}
 )
 """Formats that their first bytes decide, by the name of their parser."""
+
+
+def decides_nearly(head: memoryview, signatures: Iterable[bytes | memoryview]) -> bool:
+    """Say whether `detect` needs no more than the first `NEAR_SIZE` bytes of a file.
+
+    `signatures` are the bytes at `FAR_SIGNATURES`, where a file may show itself as HDF5. Documents
+    may say late what they are.
+    """
+    if any(holds(head) for holds in CERTAIN.values()):
+        return True
+    is_document = bytes(head[:64]).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[", b"<", b"")
+    return not is_document and HDF5_SIGNATURE not in map(bytes, signatures)
 
 
 def installed_parsers() -> tuple[Parser, ...]:
