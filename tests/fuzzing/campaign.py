@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 import faulthandler
+import importlib
 import json
 import os
 import random
@@ -305,10 +306,10 @@ def preserve(mutants: Mutants, event: dict[str, Any], keep: Path) -> None:
 
 def preload() -> None:
     """Import what parsing needs, so that children start with it."""
-    import fuzzing.examine
-    from virtualizarr import plugins
-
-    assert fuzzing.examine
+    ours = ("fuzzing.examine", "virtualizarr.api", "virtualizarr.store")
+    for module in (*ours, "imagecodecs.imagecodecs", "importlib.resources.readers", "pyproj"):
+        importlib.import_module(module)
+    plugins = importlib.import_module("virtualizarr.plugins")
     plugins.installed_parsers()
 
 
