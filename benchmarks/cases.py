@@ -75,5 +75,5 @@ class Row:
     also: Callable[[Any, str], dict[str, float]] = lambda result, side: {}
     differences: Mapping[tuple[str, str], str] = field(default_factory=dict)
     shown: tuple[str, ...] = (SECONDS,)
-    turns: int = 3
+    turns: int = 7
     wall: bool = False

@@ -8,7 +8,7 @@ that named another, since what it may lead to is for the reader to say.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
@@ -97,14 +97,13 @@ def _completed(
 
     References that are still to be read are stamped when they are, with what is known then.
     """
+    stamp, refer = _stamping(facts), _referring(url)
 
-    def stamped_when_read(array: ManifestArray) -> ManifestArray:
-        if isinstance(array, PendingArray):
-            return array.then(lambda read: _stamped_alone(read, sources))
-        return array
+    def when_read(read: ManifestArray) -> ManifestArray:
+        alone = ManifestGroup({"": read})
+        return referred(stamped(alone, _facts(alone, sources)), url).arrays[""]
 
-    known = stamped(group, facts)
-    return referred(known.map_arrays(stamped_when_read) if _pending(known) else known, url)
+    return _relocated(group, lambda location: refer(stamp(location)), when_read)
 
 
 def _told(source: Source) -> FileFacts:
@@ -127,37 +126,11 @@ def referred(group: ManifestGroup, root: str) -> ManifestGroup:
 
     What arrays share, they go on sharing.
     """
-    tuples: dict[int, tuple[Location, ...]] = {}
-    shared: dict[int, Location] = {}
-    below = f"{root.rstrip('/')}/"
 
-    def renew(known: Location) -> Location:
-        url = known.url
-        if known.referrer is not None or url == root:
-            return known
-        if url.startswith(below) and is_within(url, root):
-            return known
-        new = shared.get(id(known))
-        if new is None:
-            new = shared[id(known)] = Location(
-                url, known.size, known.etag, known.last_modified, known.unmodified_since, root
-            )
-        return new
+    def when_read(read: ManifestArray) -> ManifestArray:
+        return referred(ManifestGroup({"": read}), root).arrays[""]
 
-    def renewed_array(array: ManifestArray) -> ManifestArray:
-        if isinstance(array, PendingArray) and array.is_pending:
-            return array.then(lambda read: referred(ManifestGroup({"": read}), root).arrays[""])
-        manifest = array.manifest
-        old = manifest.locations
-        new = tuples.get(id(old))
-        if new is None:
-            renewed = tuple(map(renew, old))
-            new = tuples[id(old)] = old if all(map(operator.is_, renewed, old)) else renewed
-        if new is old:
-            return array
-        return array.rebuilt(array.metadata, manifest.with_locations(new))
-
-    return group.map_arrays(renewed_array)
+    return _relocated(group, _referring(root), when_read)
 
 
 def stamped(group: ManifestGroup, facts: Mapping[str, FileFacts]) -> ManifestGroup:
@@ -165,36 +138,73 @@ def stamped(group: ManifestGroup, facts: Mapping[str, FileFacts]) -> ManifestGro
 
     What a location knows already stays: references may know more than the store tells now.
     """
-    known: dict[int, Location] = {}
+    return _relocated(group, _stamping(facts))
 
-    def renew(location: Location) -> Location:
+
+def _referring(root: str) -> Callable[[Location], Location]:
+    below = f"{root.rstrip('/')}/"
+
+    def refer(known: Location) -> Location:
+        url = known.url
+        if known.referrer is not None or url == root:
+            return known
+        if url.startswith(below) and is_within(url, root):
+            return known
+        return Location(
+            url, known.size, known.etag, known.last_modified, known.unmodified_since, root
+        )
+
+    return refer
+
+
+def _stamping(facts: Mapping[str, FileFacts]) -> Callable[[Location], Location]:
+    def stamp(location: Location) -> Location:
         there = facts.get(location.url)
-        if there is None:
-            return location
-        if id(location) not in known:
-            known[id(location)] = _with_facts(location, there)
-        return known[id(location)]
+        return location if there is None else _with_facts(location, there)
 
-    return _relocated(group, renew)
+    return stamp
 
 
-def _relocated(group: ManifestGroup, renew: Callable[[Location], Location]) -> ManifestGroup:
-    """Return the tree with its locations renewed; arrays of which all stay are kept as they are."""
-    tuples: dict[int, tuple[Location, ...]] = {}
+def _relocated(
+    group: ManifestGroup,
+    renew: Callable[[Location], Location],
+    when_read: Callable[[ManifestArray], ManifestArray] | None = None,
+) -> ManifestGroup:
+    """Return the tree with its locations renewed; arrays of which all stay are kept as they are.
+
+    What arrays share, they go on sharing. Arrays that are still to be read stay so; `when_read` is
+    what they go through then.
+    """
+    locations: dict[int, Location] = {}
+    tables: dict[int, tuple[Location, ...]] = {}
+
+    def table_of(array: ManifestArray) -> tuple[Location, ...]:
+        old = array.manifest.locations
+        known = tables.get(id(old))
+        if known is None:
+            for each in old:
+                if id(each) not in locations:
+                    locations[id(each)] = renew(each)
+            new = tuple([locations[id(each)] for each in old])
+            known = tables[id(old)] = old if all(map(operator.is_, new, old)) else new
+        return known
 
     def renewed(array: ManifestArray) -> ManifestArray:
-        if array.is_pending:
+        if isinstance(array, PendingArray) and array.is_pending:
+            return array if when_read is None else array.then(when_read)
+        table = table_of(array)
+        if table is array.manifest.locations:
             return array
-        manifest = array.manifest
-        old = manifest.locations
-        locations = tuples.get(id(old))
-        if locations is None:
-            new = tuple(map(renew, old))
-            locations = tuples[id(old)] = old if all(map(operator.is_, new, old)) else new
-        if locations is old:
-            return array
-        return array.rebuilt(array.metadata, manifest.with_locations(locations))
+        return array.rebuilt(array.metadata, array.manifest.with_locations(table))
 
+    for array in _arrays(group):
+        if array.is_pending:
+            if when_read is not None:
+                break
+        elif table_of(array) is not array.manifest.locations:
+            break
+    else:
+        return group
     return group.map_arrays(renewed)
 
 
@@ -205,17 +215,8 @@ def _with_facts(location: Location, facts: FileFacts) -> Location:
     return replace(location, **told) if told else location
 
 
-def _stamped_alone(array: ManifestArray, sources: Sources) -> ManifestArray:
-    alone = ManifestGroup({"": array})
-    return stamped(alone, _facts(alone, sources)).arrays[""]
-
-
 def _facts(group: ManifestGroup, sources: Sources) -> dict[str, FileFacts]:
     return {url: _told(source) for url, source in _read(group, sources)}
-
-
-def _pending(group: ManifestGroup) -> bool:
-    return any(array.is_pending for _, array in group.walk_arrays())
 
 
 def _read(group: ManifestGroup, sources: Sources) -> list[tuple[str, AnySource]]:
@@ -225,7 +226,8 @@ def _read(group: ManifestGroup, sources: Sources) -> list[tuple[str, AnySource]]
     return [(url, source) for url, source in sources.opened.items() if url in urls]
 
 
-def _arrays(group: ManifestGroup) -> Iterator[ManifestArray]:
-    yield from group.arrays.values()
+def _arrays(group: ManifestGroup) -> list[ManifestArray]:
+    found = list(group.arrays.values())
     for child in group.groups.values():
-        yield from _arrays(child)
+        found += _arrays(child)
+    return found
