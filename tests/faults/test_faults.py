@@ -5,6 +5,7 @@ Each fault happens at each request of a parse, or of the reading of chunks, once
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -27,6 +28,7 @@ from virtualizarr.errors import (
 from virtualizarr.model import ManifestGroup
 
 NAME = "archive/f.h5"
+REFERENCES = "archive/references.json"
 OPTIONS: dict[str, Any] = {
     "timeout": timedelta(milliseconds=400),
     "retry_config": {"max_retries": 1, "retry_timeout": timedelta(seconds=2)},
@@ -68,6 +70,21 @@ def parsed(server: RangeServer) -> ManifestGroup:
     return virtualizarr.parse(f"{server.url}/{NAME}", storage_options=OPTIONS)
 
 
+def referenced(server: RangeServer) -> ManifestGroup:
+    """Return the same chunks as references name them: another client reads such files."""
+    refs = virtualizarr.open_virtual_dataset(
+        f"{server.url}/{NAME}", storage_options=OPTIONS, loadable_variables=[]
+    ).virtualize.to_kerchunk(format="dict")
+    server.files[REFERENCES] = json.dumps(refs).encode()
+    group = virtualizarr.parse(f"{server.url}/{REFERENCES}", storage_options=OPTIONS)
+    array = group.arrays["v"]
+    assert array.manifest.locations[0].referrer == f"{server.url}/{REFERENCES}"
+    return group
+
+
+GROUPS = {"named by the reader": parsed, "named by references": referenced}
+
+
 def values(server: RangeServer, group: ManifestGroup) -> dict[str, Any]:
     store = virtualizarr.open_store(group, storage_options=OPTIONS)
     root = zarr.open_group(store, mode="r")
@@ -86,9 +103,19 @@ def test_a_fault_that_passes_does_not_show(server: RangeServer, fault: str) -> N
     server.faults[NAME] = [fault]
     assert parsed(server) == clean
     assert server.faults[NAME] == []
+
+
+@pytest.mark.parametrize("how", GROUPS)
+@pytest.mark.parametrize("fault", PASSING)
+def test_a_fault_that_passes_does_not_show_in_values(
+    server: RangeServer, fault: str, how: str
+) -> None:
+    group = GROUPS[how](server)
+    server.reset()
     server.faults[NAME] = [fault]
-    for found in values(server, clean).values():
+    for found in values(server, group).values():
         np.testing.assert_array_equal(found, VALUES)
+    assert server.faults[NAME] == []
 
 
 @pytest.mark.parametrize("fault", LASTING)
@@ -104,9 +131,12 @@ def test_a_fault_that_lasts_has_a_name_when_parsing(server: RangeServer, fault: 
         assert found == clean
 
 
+@pytest.mark.parametrize("how", GROUPS)
 @pytest.mark.parametrize("fault", LASTING)
-def test_a_fault_that_lasts_has_a_name_when_reading(server: RangeServer, fault: str) -> None:
-    group = parsed(server)
+def test_a_fault_that_lasts_has_a_name_when_reading(
+    server: RangeServer, fault: str, how: str
+) -> None:
+    group = GROUPS[how](server)
     server.reset()
     server.faults[NAME] = [f"{fault}!"]
     try:
@@ -120,9 +150,10 @@ def test_a_fault_that_lasts_has_a_name_when_reading(server: RangeServer, fault: 
 
 
 @pytest.mark.parametrize("fault", ["page", "shifted", "expired", "404", "total"])
-def test_a_fault_in_the_middle_of_a_reading(server: RangeServer, fault: str) -> None:
+@pytest.mark.parametrize("how", GROUPS)
+def test_a_fault_in_the_middle_of_a_reading(server: RangeServer, fault: str, how: str) -> None:
     """The first answers are right, the next ones are not."""
-    group = parsed(server)
+    group = GROUPS[how](server)
     root = zarr.open_group(virtualizarr.open_store(group, storage_options=OPTIONS), mode="r")
     np.testing.assert_array_equal(root["v"][:50], VALUES[:50])
     server.faults[NAME] = [f"{fault}!"]
@@ -153,8 +184,11 @@ def test_the_error_says_what_happened(
         parsed(server)
 
 
-def test_a_file_that_is_replaced_between_two_requests(server: RangeServer, content: bytes) -> None:
-    group = parsed(server)
+@pytest.mark.parametrize("how", GROUPS)
+def test_a_file_that_is_replaced_between_two_requests(
+    server: RangeServer, content: bytes, how: str
+) -> None:
+    group = GROUPS[how](server)
     root = zarr.open_group(virtualizarr.open_store(group, storage_options=OPTIONS), mode="r")
     np.testing.assert_array_equal(root["w"][:100, :100], VALUES[:100, :100])
     server.files[NAME] = content[:-1] + b"\xff"

@@ -43,12 +43,15 @@ class RangeServer:
     is reset inside the body), `drip` (the body stops half way, and the connection stays open),
     `shifted` (bytes from one place further on, and a Content-Range that says so), `total` (a
     Content-Range with the size of another file), `page` (200 with a login page), `expired` (403
-    with XML, as S3 answers), `garbage` (no HTTP at all).
+    with XML, as S3 answers), `garbage` (no HTTP at all). `redirects[path]` is a status and where
+    to; `heads` are the requests as they came.
     """
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
         self.faults: dict[str, list[str]] = defaultdict(list)
+        self.redirects: dict[str, tuple[str, str]] = {}
+        self.heads: list[str] = []
         self.latency = 0.0
         self.counts = Counts()
         self.headers: dict[str, str] = {}
@@ -114,6 +117,7 @@ class RangeServer:
         found = re.search(r"^range: *bytes=(\d+)-(\d+)", head, re.IGNORECASE | re.MULTILINE)
         counts = self.counts
         counts.requests += 1
+        self.heads.append(head)
         self._in_flight += 1
         counts.in_flight_max = max(counts.in_flight_max, self._in_flight)
         try:
@@ -137,6 +141,9 @@ class RangeServer:
         fault = self._next_fault(path) if method == "GET" else ""
         if self.faults.get(path) == ["page!"]:
             fault = "page"
+        if path in self.redirects:
+            status, location = self.redirects[path]
+            return await self._status(writer, status, f"Location: {location}\r\n")
         if fault == "stall":
             await asyncio.sleep(3600)
         if fault == "reset":

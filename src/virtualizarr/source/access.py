@@ -45,7 +45,10 @@ class Access:
         self.policy.check(url, referrer)
         if referrer is not None and self.policy.by_registry:
             self._check_registered(url, referrer)
-        return open_source(url, self.registry, self.storage_options, cache=cache)
+        may_follow = self.policy.redirects(referrer)
+        return open_source(
+            url, self.registry, self.storage_options, cache=cache, may_follow=may_follow
+        )
 
     def _check_registered(self, url: str, referrer: str) -> None:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 from urllib.parse import quote, unquote
 
@@ -12,10 +12,11 @@ from obstore.store import LocalStore
 from virtualizarr.errors import SourceError, VirtualizeError
 from virtualizarr.source.base import AnySource
 from virtualizarr.source.cache import CachingSource
+from virtualizarr.source.guarded_web import guarded_store
 from virtualizarr.source.local import LocalSource
 from virtualizarr.source.object_store import ObjectSource
 from virtualizarr.source.stores import store_for
-from virtualizarr.source.urls import local_path, normalize_url, redact, split_url
+from virtualizarr.source.urls import WEB_SCHEMES, local_path, normalize_url, redact, split_url
 
 
 class Registry(Protocol):
@@ -30,6 +31,7 @@ def open_source(
     storage_options: Mapping[str, Any] | None = None,
     *,
     cache: bool = True,
+    may_follow: Callable[[str], None] | None = None,
 ) -> AnySource:
     """Return a source for the file at `url`; no request is sent yet.
 
@@ -37,7 +39,8 @@ def open_source(
     configuration keys, such as `skip_signature`, `region`, `endpoint`) and the environment. With
     one, only what is registered is opened, and `storage_options` must be None. Local files are
     read directly. Small ones are kept in memory, and what is read of others, unless `cache` is
-    False (for single reads of chunks).
+    False (for single reads of chunks). With `may_follow`, a file on a web server is read by a
+    client that asks it about every redirect.
 
     Raises `SourceError` for a malformed URL, one that carries credentials, or one that is not
     registered; `UnsupportedFeatureError` for a scheme without a store.
@@ -45,6 +48,11 @@ def open_source(
     canonical = normalize_url(url)
     if registry is None and canonical.startswith("file://"):
         return LocalSource(local_path(canonical), canonical, keep=cache)
+    if may_follow is not None and registry is None and split_url(canonical).scheme in WEB_SCHEMES:
+        guarded = ObjectSource(
+            guarded_store(canonical, storage_options, may_follow), canonical, canonical
+        )
+        return CachingSource(guarded) if cache else guarded
     store, path = resolve(canonical, registry, storage_options)
     if isinstance(store, LocalStore):
         return LocalSource(path_in(store, path), canonical, keep=cache)

@@ -11,8 +11,8 @@ thereby give its reader leave to open them. By default only these are read:
 References that were given as a dict count as those of a local file. All else needs a word of the
 reader's, `allowed_locations`. Addresses of this machine and of its network need one that names
 them. Where a scheme alone is allowed, hosts are named by nobody but the file, so their names are
-looked up, and one that leads to such an address is refused too. What the client does later is not
-seen here: another answer to the same question, and redirects, which it follows by itself.
+looked up, and one that leads to such an address is refused too; so is a redirect to one. What is
+not seen here is another answer to the same question: the client looks up every name anew.
 """
 
 from __future__ import annotations
@@ -108,6 +108,35 @@ class ReferencePolicy:
             elif target.url == prefix or target.url.startswith(f"{prefix}/"):
                 return
         raise _refusal(target, referrer, internal)
+
+    def redirects(self, referrer: str | None) -> Redirects | None:
+        """Return what decides where a file that `referrer` names may redirect to; None: anywhere.
+
+        Where the reader named the file himself, or trusts all that is named, or gave his own
+        registry, redirects are his affair.
+        """
+        if referrer is None or self.prefixes is None or self.by_registry:
+            return None
+        return Redirects(self, referrer)
+
+
+@dataclass(frozen=True, slots=True)
+class Redirects:
+    """Where the servers that a file names may send its reader: anywhere but inside his network."""
+
+    policy: ReferencePolicy
+    referrer: str
+
+    def __call__(self, url: str) -> None:
+        """Raise ForbiddenReferenceError for an internal address that the reader has not named."""
+        if not leads_inside(split_url(url).authority):
+            return
+        try:
+            self.policy.check(url, self.referrer)
+        except ForbiddenReferenceError as error:
+            raise ForbiddenReferenceError(
+                f"the server redirects to it: {error.reason}", url=error.url
+            ) from None
 
 
 @overload

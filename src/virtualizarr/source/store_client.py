@@ -9,7 +9,7 @@ from typing import Any
 
 from obstore.store import ObjectStoreMethods
 
-from virtualizarr.errors import ChangedSourceError, SourceError
+from virtualizarr.errors import ChangedSourceError, SourceError, VirtualizeError
 from virtualizarr.source.background import MAX_BATCHES, REQUESTS
 from virtualizarr.source.facts import FileFacts
 from virtualizarr.source.translate import (
@@ -98,7 +98,7 @@ class StoreClient:
     async def _get_once(self, start: int, stop: int) -> memoryview:
         try:
             meta, data = await self._fetch({"range": (start, stop)})
-        except SourceError:
+        except VirtualizeError:
             raise
         except CLIENT_ERRORS as error:
             if lacks_ranges(error):
@@ -148,7 +148,7 @@ class StoreClient:
                         SourceError("the response was cut short", url=self.url), busy=False
                     )
                 self.whole = data
-        except SourceError:
+        except VirtualizeError:
             raise
         except CLIENT_ERRORS as error:
             raise translated(error, self.url) from None
@@ -161,7 +161,7 @@ class StoreClient:
         """
         try:
             size = self._note(await self._head()).size
-        except SourceError:
+        except VirtualizeError:
             raise
         except CLIENT_ERRORS as failure:
             raise translated(failure, self.url) from None
