@@ -164,12 +164,22 @@ def test_missing_chunks_read_as_the_storage_fill_whatever_the_mask(fill, mask, c
     assert theirs[...].tobytes() == wanted.tobytes()
     assert values_of(ours, reader_of(DATA)).tobytes() == wanted.tobytes()
     if mask is None:
-        assert theirs.fill_value is None
+        assert theirs.fill_value is None or (np.isnan(theirs.fill_value) and np.isnan(fill))
         assert "_FillValue" not in ours.metadata.attributes
     else:
         assert np.float32(theirs.fill_value).tobytes() == np.float32(mask).tobytes()
         found = ours.metadata.attributes["_FillValue"]
         assert np.float32(found).tobytes() == np.float32(mask).tobytes()
+
+
+def test_any_number_of_missing_chunks_that_read_as_nan_can_be_written():
+    shape, chunks = (1 << 20,), (1 << 10,)
+    array = virtual(shape=shape, chunks=chunks, missing=range(1024), fill_value=float("nan"))
+    group = ManifestGroup({"v": array})
+    refs = kerchunk.write(group)
+    assert len(refs["refs"]) < 10
+    assert np.isnan(read_v2(refs, "v", {})[...]).all()
+    assert_same_tree(group_from_refs(refs), group)
 
 
 def test_too_many_missing_chunks_for_zarr_v2_are_refused_by_name():

@@ -2,7 +2,8 @@
 
 Specification: "Zarr storage specification version 2". Its `fill_value` serves two purposes here:
 readers such as xarray take it for the CF mask, so it becomes the attribute `_FillValue`; and
-missing chunks read as it. Where the two differ our writer notes the latter: `STORAGE_FILL_KEY`.
+missing chunks read as it. Where the two differ our writer notes the latter: `STORAGE_FILL_KEY`. If
+it says the same as `fill_value`, that is no mask.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def metadata_from_v2(zarray: Mapping[str, Any], zattrs: Mapping[str, Any]) -> Ar
         attributes.pop(DIMENSIONS_KEY, _nczarr_names(zarray, attributes)), len(shape)
     )
     fill = _fill(zarray.get("fill_value"), dtype)
-    if fill is not None:
+    if fill is not None and zarray.get(STORAGE_FILL_KEY) != zarray["fill_value"]:
         attributes[FILL_ATTRIBUTE] = decode_fill(fill, dtype)
     storage_fill = zarray.get(STORAGE_FILL_KEY, fill)
     if storage_fill is not None:

@@ -75,6 +75,9 @@ def documents_of(metadata: ArrayMetadata) -> Documents:
         attributes.pop(FILL_ATTRIBUTE, None)
     reads_as = fill if fill is not None else null_fill(dtype)
     right = _same_fill(reads_as, metadata.fill_value, dtype)
+    unmasked_nan = fill is None and dtype.kind == "f" and metadata.fill_value == "NaN"
+    if unmasked_nan:  # a mask of NaN changes nothing
+        fill, right = "NaN", True
     zarray: dict[str, Json] = {
         "zarr_format": 2,
         "shape": list(metadata.shape),
@@ -86,7 +89,7 @@ def documents_of(metadata: ArrayMetadata) -> Documents:
         "dimension_separator": ".",
         "compressor": compressor,
     }
-    if not right:
+    if unmasked_nan or not right:
         zarray[STORAGE_FILL_KEY] = metadata.fill_value
     if metadata.dimension_names is not None:
         attributes[DIMENSIONS_KEY] = list(metadata.dimension_names)
