@@ -150,3 +150,26 @@ def test_the_length_of_a_grib_message_that_is_not_there(tmp_path: Path) -> None:
     path.write_bytes(b"GRIB\xff\xff\x00\x02" + struct.pack(">Q", 1 << 60) + bytes(100))
     with pytest.raises(VirtualizeError):
         virtualizarr.parse(path, parser="grib")
+
+
+def test_a_fill_value_that_is_a_list() -> None:
+    zarray = {
+        "zarr_format": 2,
+        "shape": [4],
+        "chunks": [4],
+        "dtype": "<i4",
+        "fill_value": [1, 2],
+        "order": "C",
+        "filters": None,
+        "compressor": None,
+    }
+    refs = {".zgroup": '{"zarr_format": 2}', "v/.zarray": json.dumps(zarray)}
+    with pytest.raises(UnsupportedFeatureError, match="fill value"):
+        virtualizarr.parse({"version": 1, "refs": refs})
+
+
+def test_an_archive_without_members(tmp_path: Path) -> None:
+    path = tmp_path / "empty.zarr.zip"
+    path.write_bytes(b"PK\x05\x06" + bytes(18))
+    with pytest.raises(VirtualizeError):
+        virtualizarr.parse(path, parser="zarr")

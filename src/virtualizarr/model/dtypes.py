@@ -142,9 +142,11 @@ def encode_fill(value: Any, dtype: np.dtype[Any]) -> Json:
     if dtype.kind == "O":
         return base64.b64encode(bytes(value)).decode()
     try:
-        scalar = np.asarray(value).astype(dtype, casting="unsafe")[()]
+        scalar = np.asarray(value).astype(dtype, casting="unsafe")
+        if dtype.subdtype is None:
+            scalar = scalar.reshape(())[()]
     except (TypeError, ValueError) as error:
-        raise UnsupportedFeatureError(f"fill value {value!r} does not fit {dtype}") from error
+        raise UnsupportedFeatureError(f"fill value {value!r:.80} does not fit {dtype}") from error
     if dtype.fields is not None and dtype.names is not None:
         return {name: encode_fill(scalar[name], dtype.fields[name][0]) for name in dtype.names}
     if dtype.kind in "SV":

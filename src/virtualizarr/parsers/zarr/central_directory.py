@@ -97,9 +97,9 @@ def decode_members(central: npt.NDArray[np.uint8], directory: Directory) -> Memb
     order = sorted(range(len(names)), key=names.__getitem__)
     last = [
         number
-        for number, following in zip(order, [*order[1:], None], strict=True)
+        for place, number in enumerate(order, 1)
         if not names[number].endswith("/")
-        and (following is None or names[following] != names[number])
+        and (place == len(order) or names[order[place]] != names[number])
     ]
     at = np.array(last, np.int64)
     return Members(
