@@ -296,7 +296,7 @@ def test_nodata_in_the_spellings_of_many_writers(tmp_path: Path, dtype: str, tex
     tifffile.imwrite(path, np.zeros((4, 5), dtype), photometric="minisblack", extratags=[tag])
     with rasterio.open(path) as dataset:
         expected = np.dtype(dtype).type(dataset.nodata)
-    group = parse_file(TIFFParser(), path)
+    group = parse_file(path)
     np.testing.assert_equal(group["band_data"].metadata.attributes["_FillValue"], expected)
 
 
@@ -306,7 +306,7 @@ def test_a_nodata_text_that_is_no_number_is_kept_as_it_is(tmp_path: Path, text: 
     raw = text.encode() + b"\0"
     tag = (42113, 2, len(raw), raw, True)
     tifffile.imwrite(path, np.zeros((4, 5), "i4"), photometric="minisblack", extratags=[tag])
-    attributes = parse_file(TIFFParser(), path)["band_data"].metadata.attributes
+    attributes = parse_file(path)["band_data"].metadata.attributes
     assert "_FillValue" not in attributes
     assert attributes["nodata"] == text
 
