@@ -1,7 +1,7 @@
 """What the HDF4 library reads of files, in a process of its own: it may crash.
 
-Arguments are paths; a pickle of {path: (SDS, number of unreadable SDS, images, tables)} is written
-to standard output.
+Arguments are paths; a pickle of {path: (SDS, number of unreadable SDS, images, tables, images of
+24 bits as DF24 reads them)} is written to standard output.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ def read_elsewhere(paths: Sequence[Path]) -> dict[Path, Any]:
 def main() -> None:
     import hdf4_files
     import hdf4_images
+    import hdf4_rasters
     import hdf4_tables
 
     with contextlib.redirect_stdout(sys.stderr):
@@ -35,6 +36,7 @@ def main() -> None:
                 *hdf4_files.values_of(path),
                 hdf4_images.image_values(path)[0],
                 hdf4_tables.table_values(path),
+                hdf4_rasters.images_24(path),
             )
             for path in map(Path, sys.argv[1:])
         }

@@ -43,6 +43,16 @@ def _plain_values(
     return values.astype(metadata.dtype)
 
 
+def _are_records(array: ManifestArray) -> bool:
+    """Say whether chunks hold numbers that follow one another in the array."""
+    grid: Any = array.metadata.chunk_grid
+    lengths = getattr(grid, "chunk_shape", None)
+    if lengths is None:
+        return False
+    partial = [i for i, (n, m) in enumerate(zip(lengths, array.shape, strict=True)) if n < m]
+    return all(n == 1 for n in lengths[: partial[-1]]) if partial else True
+
+
 def reader_of(files: Mapping[str, bytes]) -> Callable[[str, int, int], bytes]:
     """Return a reader of ranges of files that are held in memory."""
     return lambda url, offset, length: bytes(files[url][offset : offset + length])
@@ -53,6 +63,7 @@ def values_of(
 ) -> np.ndarray[Any, Any]:
     """Fetch every chunk of `array` and let zarr decode them."""
     is_plain = [codec["name"] for codec in array.metadata.codecs] == ["bytes"]
+    is_plain = is_plain and _are_records(array)
     if is_plain and array.manifest.location.size > MANY and not array.manifest.location.any():
         return _plain_values(array, read)
     store: dict[str, Any] = {}

@@ -57,6 +57,9 @@ CONFIGURATIONS: Mapping[str, Sequence[Configuration]] = {
     "grib": [{"dtype": "float32"}],
     "grib_coordinates": [COORDINATES],
     "hdf4_nbit": [{"length": NBYTES, "size": 4, "start_bit": 7, "bit_len": 8}],
+    "hdf4_raster": [
+        {"shape": [SIDE, SIDE, 1], "method": name, "itemsize": 4} for name in ("none", "rle")
+    ],
     "hdf4_rle": [{"length": NBYTES}],
     "hdf4_skphuff": [{"length": NBYTES, "skip": 4}],
     "hdf4_szip": [{**SZIP, "length": NBYTES}],

@@ -70,6 +70,18 @@ def test_cut_streams_give_errors_or_whole_chunks(compression: str) -> None:
             continue
 
 
+@pytest.mark.parametrize("compression", ["RICE_1", "HCOMPRESS_1", "PLIO_1"])
+def test_a_stream_that_ends_early_is_corrupt_wherever_it_is_cut(compression: str) -> None:
+    whole = stream(compression)
+    for size in range(1, len(whole)):
+        try:
+            found = decode(whole[:size], compression=compression)
+        except CorruptFileError:
+            continue
+        np.testing.assert_array_equal(found, VALUES)
+        assert size > len(whole) - 4  # but for padding all of it was there
+
+
 @pytest.mark.parametrize("compression", ["GZIP_1", "GZIP_2"])
 def test_bombs_do_not_fill_memory(compression: str) -> None:
     with pytest.raises(CorruptFileError):
@@ -117,7 +129,7 @@ def test_an_hcompress_tile_takes_no_memory_for_what_is_not_there() -> None:
         assert found.shape == shape
     finally:
         tracemalloc.stop()
-    assert peak < 13 * found_size(shape)
+    assert peak < 17 * found_size(shape)
     np.testing.assert_array_equal(decode(bytes(data), **options), np.full(shape, 7))
 
 

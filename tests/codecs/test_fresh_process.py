@@ -193,6 +193,14 @@ def hdf4(place: Path, *coder: int, nbit: bool = False) -> Sample:
     return from_parser(HDF4Parser(), place / "a.hdf", "a"), expected
 
 
+def hdf4_raster(place: Path) -> Sample:
+    """Runs of no values and of some, and values as they are."""
+    values = np.repeat(np.arange(12, dtype="u1"), 5).reshape(6, 10)
+    stored = b"".join(bytes([0x80 | 5, value]) for value in range(11)) + bytes([5, *[11] * 5])
+    configuration = {"shape": [6, 10, 1], "method": "rle"}
+    return one_chunk(place, "virtualizarr.hdf4_raster", configuration, stored, values)
+
+
 def hdf4_szip(place: Path) -> Sample:
     import imagecodecs
 
@@ -311,6 +319,7 @@ SAMPLES: dict[str, Callable[[Path], Sample]] = {
     "grib": grib,
     "grib_coordinates": grib_coordinates,
     "hdf4_nbit": lambda place: hdf4(place, nbit=True),
+    "hdf4_raster": hdf4_raster,
     "hdf4_rle": lambda place: hdf4(place, 1),
     "hdf4_skphuff": lambda place: hdf4(place, 3, 2),
     "hdf4_szip": hdf4_szip,

@@ -14,6 +14,7 @@ from virtualizarr.codecs.grib import Grib, GribCodec, GribNumcodec
 from virtualizarr.codecs.grib.bits import gather, padded, unpack
 from virtualizarr.codecs.grib_coordinates import GribCoordinates
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
+from virtualizarr.parsers.grib import GRIBParser
 from virtualizarr.parsers.grib.scan import read_inventory
 from virtualizarr.source.memory import BytesSource
 from virtualizarr.source.reading import run
@@ -67,6 +68,18 @@ PACKINGS = (
     *((2, packing) for packing in ("grid_png", "grid_complex")),
     *((2, packing) for packing in ("grid_complex_spatial_differencing",)),
 )
+
+
+@pytest.mark.parametrize("precision", [1, 2])
+@pytest.mark.parametrize("make", [smooth, lambda: holes(smooth(1.0))])
+def test_ieee_values_of_edition_1_equal_eccodes(precision: int, make: Any) -> None:
+    sizes = {"Ni": COLUMNS, "Nj": ROWS, "packingType": "grid_ieee"}
+    data = grib_oracle.message("regular_ll_sfc_grib1", make(), sizes, {"precision": precision})
+    size = run(read_inventory(), BytesSource(data)).fields[0].length
+    assert size < ROWS * COLUMNS * 4 * precision + 200
+    assert same(data)
+    group = run(GRIBParser(tree=False).parse("memory://a.grib"), BytesSource(data))
+    assert (ROWS, COLUMNS) in [array.shape[-2:] for array in group.arrays.values()]
 
 
 @pytest.mark.parametrize("bits", [1, 3, 8, 12, 16, 20, 24])

@@ -28,6 +28,7 @@ HCOMPRESS_LEAST = 2
 """The shortest side of a tile: the standard has 4, which not all writers heed."""
 
 HCOMPRESS_GUARD = 64
+ENDED_EARLY = "an HCOMPRESS tile ends before its stream does"
 PLIO_HEADER_WORDS = 7
 
 
@@ -152,12 +153,14 @@ def _hcompress_1(stream: Stream) -> npt.NDArray[Any]:
     parameters.require(min(nx, ny) >= HCOMPRESS_LEAST, f"an HCOMPRESS tile of {nx} by {ny}")
     parameters.require(stream.count <= HCOMPRESS_MAX_PIXELS, f"a tile of {stream.count} pixels")
     parameters.require(max(planes) <= HCOMPRESS_MAX_PLANES, f"{planes} planes of bits")
-    found = parameters.imagecodecs(
-        "hcomp_decode",
-        stream.guarded(HCOMPRESS_GUARD),
-        smooth=bool(parameters.smooth),
-    )
-    return _counted(stream, found)
+    smooth = bool(parameters.smooth)
+    whole = stream.guarded(HCOMPRESS_GUARD)
+    found = _counted(stream, parameters.imagecodecs("hcomp_decode", whole, smooth=smooth))
+    # the decoder takes what is behind the end for zeros: of a whole stream, ones make no difference
+    longer = np.pad(stream.data, (0, HCOMPRESS_GUARD), constant_values=0xFF)
+    other = _counted(stream, parameters.imagecodecs("hcomp_decode", longer, smooth=smooth))
+    parameters.require(np.array_equal(found, other), ENDED_EARLY)
+    return found
 
 
 def _plio_1(stream: Stream) -> npt.NDArray[Any]:

@@ -29,21 +29,29 @@ class Hdf4Rle(ForeignCodec):
     def decode(self, data: Octets, nbytes: int | None) -> Octets:
         allowed = nbytes is None or self.length <= capacity(nbytes)
         self.require(allowed, f"{self.length} bytes for a chunk of {nbytes}")
-        stream = data.tobytes()
-        parts: list[bytes] = []
-        at = total = 0
-        while total < self.length:
-            self.require(at + 1 < len(stream), "the chunk is too short")
-            count = stream[at] & COUNT_BITS
-            if stream[at] & RUN_BIT:
-                parts.append(stream[at + 1 : at + 2] * (count + MIN_RUN))
-                at += 2
-            else:
-                parts.append(stream[at + 1 : at + 1 + count + MIN_MIX])
-                self.require(len(parts[-1]) == count + MIN_MIX, "the chunk is too short")
-                at += 1 + count + MIN_MIX
-            total += len(parts[-1])
-        return np.frombuffer(b"".join(parts), np.uint8)[: self.length]
+        return expanded(self, data, self.length, MIN_RUN, MIN_MIX)
+
+
+def expanded(codec: ForeignCodec, data: Octets, length: int, min_run: int, min_mix: int) -> Octets:
+    """Return the first `length` bytes that runs and mixes stand for.
+
+    A count of 0 means `min_run` or `min_mix` bytes.
+    """
+    stream = data.tobytes()
+    parts: list[bytes] = []
+    at = total = 0
+    while total < length:
+        codec.require(at + 1 < len(stream), "the chunk is too short")
+        count = stream[at] & COUNT_BITS
+        if stream[at] & RUN_BIT:
+            parts.append(stream[at + 1 : at + 2] * (count + min_run))
+            at += 2
+        else:
+            parts.append(stream[at + 1 : at + 1 + count + min_mix])
+            codec.require(len(parts[-1]) == count + min_mix, "the chunk is too short")
+            at += 1 + count + min_mix
+        total += len(parts[-1])
+    return np.frombuffer(b"".join(parts), np.uint8)[:length]
 
 
 class Hdf4RleCodec(ZarrTwin, of=Hdf4Rle):

@@ -21,11 +21,16 @@ from virtualizarr.testing import parse_file, read_values, same_values
 
 FILES = shared_files("hdf4")
 REFUSED = {"test.cdf"}  # numbers kept in tables, as HDF 3.2 kept those of netCDF
-NOT_READ = 5  # images: one compressed by IMCOMP, four interlaced by lines or components
-RIGHT_AT_LEAST = {"SDS": 166, "image": 27, "table": 59}
+NOT_READ = 0
+RIGHT_AT_LEAST = {"SDS": 166, "image": 32, "table": 59}
 MAX_ROUNDS = 4
 
 pytestmark = pytest.mark.skipif(not FILES, reason="the shared files are not here")
+
+
+def as_df24(values: Any, interlaced: list[Any]) -> bool:
+    """Say whether DF24 reads an image so; GR takes its lines or components for pixels."""
+    return any(same_values(values, other) for other in interlaced)
 
 
 def test_values_of_all_files(capsys: pytest.CaptureFixture[str]) -> None:
@@ -37,7 +42,7 @@ def test_values_of_all_files(capsys: pytest.CaptureFixture[str]) -> None:
     oracle = hdf4_worker.read_elsewhere(FILES)
     for path in FILES:
         assert path.read_bytes()[:4] == MAGIC
-        data_sets, unreadable, images, tables = oracle[path]
+        data_sets, unreadable, images, tables, interlaced = oracle[path]
         try:
             group = parse_file(HDF4Parser(layout="flat"), path)
         except VirtualizeError as error:
@@ -58,8 +63,10 @@ def test_values_of_all_files(capsys: pytest.CaptureFixture[str]) -> None:
         ]
         different = [
             path_of
-            for _, path_of, values in checked
-            if path_of in found and not same_values(found[path_of], values)
+            for kind, path_of, values in checked
+            if path_of in found
+            and not same_values(found[path_of], values)
+            and not (kind == "image" and as_df24(found[path_of], interlaced))
         ]
         lacking = [(kind, path_of) for kind, path_of, _ in checked if path_of not in found]
         not_read += sum(kind == "image" for kind, _ in lacking)

@@ -17,6 +17,7 @@ from virtualizarr.source.memory import BytesSource
 from virtualizarr.source.reading import run
 
 rasterio = pytest.importorskip("rasterio")
+tifffile = pytest.importorskip("tifffile")
 pytest.importorskip("imagecodecs")
 
 from rasterio.enums import Resampling  # noqa: E402
@@ -279,6 +280,35 @@ def test_scales_that_differ_do_not_become_one(tmp_path: Path) -> None:
     attributes = parse_file(path).arrays["band_data"].metadata.attributes
     assert attributes["scales"] == [0.5, 1.0]
     assert "scale_factor" not in attributes
+
+
+@pytest.mark.parametrize(
+    ("dtype", "text"),
+    [
+        *[("int16", text) for text in ("-32768.0", "-9999 -9999 -9999", " 7\n", "1e2", "-9999,0")],
+        *[("float32", text) for text in ("NaN", "nan(ind)", "-1.#QNAN", "1.#INF", "9999.5 m")],
+        *[("float32", text) for text in ("-3.4028234663852886e+38", "-3.40282306074e+38")],
+    ],
+)
+def test_nodata_in_the_spellings_of_many_writers(tmp_path: Path, dtype: str, text: str) -> None:
+    path = tmp_path / "a.tif"
+    tag = (42113, 2, 0, text, True)
+    tifffile.imwrite(path, np.zeros((4, 5), dtype), photometric="minisblack", extratags=[tag])
+    with rasterio.open(path) as dataset:
+        expected = np.dtype(dtype).type(dataset.nodata)
+    group = parse_file(path)
+    np.testing.assert_equal(group["band_data"].metadata.attributes["_FillValue"], expected)
+
+
+@pytest.mark.parametrize("text", ["1_000", "\u0663", "", "n/a", "0x10"])
+def test_a_nodata_text_that_is_no_number_is_kept_as_it_is(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.tif"
+    raw = text.encode() + b"\0"
+    tag = (42113, 2, len(raw), raw, True)
+    tifffile.imwrite(path, np.zeros((4, 5), "i4"), photometric="minisblack", extratags=[tag])
+    attributes = parse_file(path)["band_data"].metadata.attributes
+    assert "_FillValue" not in attributes
+    assert attributes["nodata"] == text
 
 
 @pytest.mark.parametrize(

@@ -150,10 +150,30 @@ def test_volumes(tmp_path: Path, tile: Any, planar: str) -> None:
     np.testing.assert_array_equal(found, np.moveaxis(data, 0, 1))
 
 
-def test_tiles_of_several_slices_are_refused_by_name(tmp_path: Path) -> None:
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+@pytest.mark.parametrize("planar", ["contig", "separate", None])
+@pytest.mark.parametrize(("depth", "thickness"), [(32, 16), (21, 16), (5, 16)])
+def test_tiles_of_several_slices(
+    tmp_path: Path, depth: int, thickness: int, planar: str | None, byteorder: str
+) -> None:
+    data = numbers((3, depth, 40, 50), "uint16")
+    options: dict[str, Any] = {"photometric": "rgb", "planarconfig": planar}
+    stored = data if planar == "separate" else np.moveaxis(data, 0, -1)
+    if planar is None:
+        data, stored, options = data[:1], data[0], {"photometric": "minisblack"}
+    tile = (thickness, 16, 32)
+    options |= {"volumetric": True, "tile": tile, "metadata": None, "byteorder": byteorder}
+    tifffile.imwrite(tmp_path / "a.tif", stored, **options)
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "a.tif"), stored)
+    found = values(tmp_path / "a.tif")["band_data"]
+    np.testing.assert_array_equal(found, np.moveaxis(data, 0, 1))
+
+
+def test_compressed_tiles_of_several_slices_are_refused_by_name(tmp_path: Path) -> None:
     data = numbers((32, 32, 32), "uint8")
-    tifffile.imwrite(tmp_path / "a.tif", data, volumetric=True, tile=(16, 16, 16), metadata=None)
-    with pytest.raises(UnsupportedFeatureError, match="16 slices"):
+    options = {"volumetric": True, "tile": (16, 16, 16), "metadata": None, "compression": "zlib"}
+    tifffile.imwrite(tmp_path / "a.tif", data, **options)
+    with pytest.raises(UnsupportedFeatureError, match="compressed tiles of 16 slices"):
         parse_file(tmp_path / "a.tif")
 
 

@@ -114,6 +114,9 @@ def test_images_that_cannot_be_read_are_named_where_they_are_skipped() -> None:
     assert "JBIG" in reason
 
 
+TILED = {"t322": 16, "t323": 16, "t324": 8, "t325": 256}
+
+
 @pytest.mark.parametrize(
     ("tags", "named"),
     [
@@ -122,7 +125,7 @@ def test_images_that_cannot_be_read_are_named_where_they_are_skipped() -> None:
         ({"t317": 9}, "predictor 9"),
         ({"t339": 77}, "format 77"),
         ({"t258": 99}, "uint99"),
-        ({"t32998": 3}, "tiles of 3 slices"),
+        ({**TILED, "t32998": 3, "t259": 8}, "compressed tiles of 3 slices"),
         ({"t259": 34677}, "SGI Log"),
         ({"t259": 32766}, "'uint8' with compression 'next'"),
     ],
@@ -130,6 +133,12 @@ def test_images_that_cannot_be_read_are_named_where_they_are_skipped() -> None:
 def test_refused_by_name(tags: dict[str, int], named: str) -> None:
     with pytest.raises(UnsupportedFeatureError, match=named):
         parse_bytes(file_of([image(**tags)]))
+
+
+def test_thick_tiles_of_many_slices_cost_nothing() -> None:
+    tags = {**TILED, "t32997": 131071, "t32998": 131071, "t322": 1, "t323": 1}
+    with pytest.raises(UnsupportedFeatureError, match="a volume of 131071 slices"):
+        parse_bytes(file_of([image(width=200, length=200, **tags)]))
 
 
 def test_a_table_much_too_short_costs_nothing() -> None:

@@ -28,6 +28,7 @@ from virtualizarr.codecs.grib.simple import (
     Values,
     ccsds,
     ieee,
+    ieee_1,
     jpeg_2000,
     logarithmic,
     png,
@@ -69,6 +70,9 @@ Constant fields have no data at all, so there must be some limit.
 
 SPECTRAL, SECOND_ORDER, INTEGER, MORE_FLAGS = 8, 4, 2, 1
 """Flags of section 4 (code table 11) of edition 1."""
+
+IEEE_VALUES = INTEGER | MORE_FLAGS
+"""These together mean IEEE values, as ecCodes writes them; the Manual has none in edition 1."""
 
 
 @dataclass(frozen=True)
@@ -137,8 +141,10 @@ def _packed_1(chunk: Chunk, points: int, count: int) -> Values:
         return spectral_1(chunk, count)
     if flags & SECOND_ORDER:
         return second_order_1(chunk, points, count)
+    if flags == IEEE_VALUES:
+        return ieee_1(chunk.data, count)
     if flags & MORE_FLAGS:
-        raise UnsupportedFeatureError("a matrix of values or IEEE values in edition 1")
+        raise UnsupportedFeatureError("a matrix of values in edition 1")
     scale = Scale.of_edition_1(chunk.template, chunk.decimal)
     return scaled(scale, chunk.data, count)
 

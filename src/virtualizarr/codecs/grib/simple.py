@@ -103,7 +103,15 @@ def logarithmic(template: Octets, data: Octets, count: int) -> Values:
 
 def ieee(template: Octets, data: Octets, count: int) -> Values:
     """Template 5.4."""
-    precision = int(template[11]) if template.size > 11 else 0
+    return _ieee(int(template[11]) if template.size > 11 else 0, data, count)
+
+
+def ieee_1(data: Octets, count: int) -> Values:
+    """Return the values of edition 1 behind the octet that tells their precision."""
+    return _ieee(int(data[0]) if data.size else 0, data[1:], count)
+
+
+def _ieee(precision: int, data: Octets, count: int) -> Values:
     if precision not in IEEE:
         raise UnsupportedFeatureError(f"IEEE values of precision {precision}")
     if data.size < count * np.dtype(IEEE[precision]).itemsize:

@@ -177,7 +177,7 @@ class Template:
 
     `places` gives, by key, the offset in the section, the size in octets, and 1 if it is signed.
     `forecast_time`, `interval_end` and `ranges` are offsets, None where the template has no such
-    part; `octets` is how long the section is at least.
+    part; `octets` is how long the section is at least, `time_octets` the forecast time.
     """
 
     places: Mapping[str, tuple[int, int, int]]
@@ -185,6 +185,7 @@ class Template:
     interval_end: int | None
     ranges: int | None
     octets: int
+    time_octets: int = 4
 
 
 @lru_cache(maxsize=512)
@@ -197,6 +198,11 @@ def template_of(number: int) -> Template | None:
     for line in text.split("\n"):
         key, at, size, sign = line.split()
         places[key] = (int(at), int(size), int(sign))
+    return laid_out(places)
+
+
+def laid_out(places: Mapping[str, tuple[int, int, int]]) -> Template:
+    """Return the template whose keys lie at these places."""
     offset = {key: at for key, (at, _, _) in places.items()}
     return Template(
         places,

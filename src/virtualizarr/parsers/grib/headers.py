@@ -17,7 +17,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from virtualizarr.parsers.grib.concepts import Template, template_of
+from virtualizarr.parsers.grib.concepts import Template
+from virtualizarr.parsers.grib.varying import template_in
 
 type Octets = npt.NDArray[np.uint8]
 
@@ -48,12 +49,11 @@ def part_2(
 ) -> tuple[Octets, Octets]:
     """Return the headers and the moments of fields of edition 2, a row each.
 
-    All have section 4 of one length and one template. `disciplines` and `mars` have a row of 1 and
-    of 3 octets for each field, `sections_1` at least 21 octets.
+    All have section 4 of one length and one template, moved by lists of one length. `disciplines`
+    and `mars` have a row of 1 and of 3 octets for each field, `sections_1` at least 21 octets.
     """
     steady = sections_4.copy()
-    number = bytes(sections_4[0, 7:9])
-    template = template_of(int.from_bytes(number, "big"))
+    template = template_in(sections_4[0].tobytes())
     reference = sections_1[:, 12:19]
     edition = np.full((len(steady), 1), 2, np.uint8)
     if template is None or steady.shape[1] < template.octets:
@@ -71,10 +71,13 @@ def _steps(template: Template, sections: Octets) -> list[Octets]:
     found: list[Octets] = []
     at, end = template.forecast_time, template.interval_end
     if at is not None:
-        found.append(sections[:, at - 1 : at + 4].copy())
+        size = template.time_octets
+        step = np.zeros((len(sections), 5), np.uint8)
+        step[:, 0], step[:, 5 - size :] = sections[:, at - 1], sections[:, at : at + size]
+        found.append(step)
         if end is not None:
             found.append(sections[:, end:].copy())
-        sections[:, at : at + 4] = 0
+        sections[:, at : at + size] = 0
     if end is not None:
         sections[:, end : end + 7] = 0
     return found
@@ -101,16 +104,17 @@ def header_2(
     """Return the header and the moment of one field of edition 2."""
     first = (bytes([discipline]), section_1[5:11], section_1[19:21], mars_of(section_2))
     number = section_4[7:9]
-    template = template_of(int.from_bytes(number, "big"))
+    template = template_in(section_4)
     start = b"".join((b"\2", section_1[12:19]))
     if template is None or len(section_4) < template.octets:
         return b"".join((*first, section_4)), start + NO_TEMPLATE
     steady, step, tail = section_4, b"", b""
     at, end = template.forecast_time, template.interval_end
     if at is not None:
-        step = section_4[at - 1 : at + 4]
+        size = template.time_octets
+        step = b"".join((section_4[at - 1 : at], bytes(4 - size), section_4[at : at + size]))
         tail = section_4[end:] if end is not None else b""
-        steady = b"".join((steady[:at], bytes(4), steady[at + 4 :]))
+        steady = b"".join((steady[:at], bytes(size), steady[at + size :]))
     if end is not None:
         steady = b"".join((steady[:end], bytes(7), steady[end + 7 :]))
     return b"".join((*first, steady)), b"".join((start, number, step, tail))

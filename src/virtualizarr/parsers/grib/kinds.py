@@ -34,7 +34,7 @@ PROBABILITY = {
 BANDS = (
     *(("constituent", "constituentType"), ("aerosol", "aerosolType"), ("mode", "modeNumber")),
     *(("direction", "waveDirectionNumber"), ("frequency", "waveFrequencyNumber")),
-    *(("field", "randomFieldNumber"), ("tile", "tileIndex")),
+    *(("field", "randomFieldNumber"), ("tile", "tileIndex"), ("partition", "partitionNumber")),
 )
 
 

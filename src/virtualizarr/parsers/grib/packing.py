@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from virtualizarr.codecs.grib import COEFFICIENTS, MORE_FLAGS, SECOND_ORDER, SPECTRAL, TEMPLATES
+from virtualizarr.codecs.grib import (
+    COEFFICIENTS,
+    IEEE_VALUES,
+    MORE_FLAGS,
+    SECOND_ORDER,
+    SPECTRAL,
+    TEMPLATES,
+)
 from virtualizarr.codecs.grib.second_order import is_known_form
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
 from virtualizarr.parsers.grib.grid import Grid
@@ -40,5 +47,5 @@ def _check_1(packing: int) -> None:
     if flags & SECOND_ORDER:
         if not is_known_form(extended):
             raise UnsupportedFeatureError(f"second-order packing of form {extended:08b}")
-    elif flags & MORE_FLAGS:
-        raise UnsupportedFeatureError("a matrix of values or IEEE values in edition 1")
+    elif flags & MORE_FLAGS and flags != IEEE_VALUES:
+        raise UnsupportedFeatureError("a matrix of values in edition 1")

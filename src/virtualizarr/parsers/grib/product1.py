@@ -23,11 +23,18 @@ WIDE_MEMBERS = {4: 0, 12: 62, 15: 55, 16: 62, 23: 80}
 """ECMWF's local definitions with two octets for the member; where the number of members lies."""
 
 NARROW_MEMBERS = frozenset(
-    {1, 13, 14, 17, 18, 19, 218, 244, 245, 26, 27, 28, 30, 31, 36, 37, 40, 49, 50}
+    {
+        *(1, 2, 5, 7, 10, 13, 14, 17, 18, 19, 25, 26, 27, 28, 29, 30, 31, 32, 36, 37, 39, 40),
+        *(49, 50, 218, 244, 245),
+    }
 )
 """Those with one octet, mostly followed by the number of members."""
 
-ALONE = 19
+ALONE = frozenset({19, 25, 39})
+
+RANGES = frozenset({2, 3, 4, 5})
+LOCAL_RANGES = frozenset({118, 119, 120, 128, 129, 130, 131, 133})
+"""Ranges from P1 to P2 that ECMWF and JMA define, as ecCodes reads them from every centre."""
 
 QUARTER_HOUR, HALF_HOUR = 13, 14
 SECONDS = 254
@@ -64,7 +71,9 @@ def step_1(octets: bytes, time: int) -> tuple[int, int]:
         return seconds(first), 0
     if indicator == 10:
         return seconds(first * 256 + second), 0
-    if indicator in (2, 3, 4, 5):
+    if indicator in LOCAL_RANGES and second < first:
+        return seconds(first), 0
+    if indicator in RANGES or indicator in LOCAL_RANGES:
         return seconds(second), seconds(second) - seconds(first)
     if indicator == 6:
         return -seconds(second), seconds(first) - seconds(second)
@@ -135,7 +144,7 @@ def _member(section: bytes, centre: int, sub_centre: int) -> tuple[int | None, i
         return None, None
     definition, at = section[40], MEMBER_AT
     if definition in NARROW_MEMBERS:
-        return section[at], section[at + 1] if definition != ALONE else None
+        return section[at], section[at + 1] if definition not in ALONE else None
     if definition in WIDE_MEMBERS:
         total = WIDE_MEMBERS[definition]
         count = int.from_bytes(section[total : total + 2], "big") if total else None

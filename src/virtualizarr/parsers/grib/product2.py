@@ -15,13 +15,13 @@ from virtualizarr.parsers.grib.concepts import (
     Lookup,
     cf_variable_name,
     tables,
-    template_of,
 )
 from virtualizarr.parsers.grib.headers import FIXED_2
 from virtualizarr.parsers.grib.kinds import band_of, kind_of, scaled
 from virtualizarr.parsers.grib.moments import Moments, Steps, moments_of
 from virtualizarr.parsers.grib.product import Meaning
 from virtualizarr.parsers.grib.times import duration
+from virtualizarr.parsers.grib.varying import form_of, template_in
 
 ECMWF = 98
 INSTANT = "instant"
@@ -116,7 +116,7 @@ def meaning_2(header: bytes) -> Meaning:
     section_4 = header[FIXED_2:]
     centre, sub_centre, version, local_version = unpack_from(">HHBB", origin)
     nv, template = _HEAD(section_4, 5)
-    layout = template_of(template)
+    layout = template_in(section_4)
     if layout is None:
         raise UnsupportedFeatureError(f"product definition template 4.{template}")
     if len(section_4) < layout.octets:
@@ -233,6 +233,8 @@ def _levels(value: Lookup) -> tuple[float, float, bool]:
     top = scaled(value, "FirstFixedSurface")
     bottom = scaled(value, "SecondFixedSurface") if second != NO_SURFACE else top
     pascals = first == PRESSURE and 0 < top < SINGLE_PASCALS
+    if first == PRESSURE and not value("scaleFactorOfFirstFixedSurface"):
+        pascals |= value("scaledValueOfFirstFixedSurface") == 0
     top, bottom = _in_units(first, top, pascals), _in_units(second, bottom, pascals)
     if second == NO_SURFACE:
         bottom = top
@@ -253,7 +255,7 @@ def step_2(octets: bytes, time: int) -> tuple[int, int]:
     `octets` are those of a moment behind the reference time. Raises UnsupportedFeatureError for an
     unknown unit of time.
     """
-    template = template_of(int.from_bytes(octets[:2], "big"))
+    template = form_of(int.from_bytes(octets[:2], "big"))
     if template is None or template.forecast_time is None:
         return 0, 0
     unit, count = _UNIT(octets, 2)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from virtualizarr.parsers.grib.headers import Octets, numbered, part_2
 from virtualizarr.parsers.grib.layout import END, GRIB, KIND, SAME_BITMAP, GridSection, Inventory
 from virtualizarr.parsers.grib.message2 import BEFORE, BY_ROWS, HEAD, INDICATOR, LEAST
+from virtualizarr.parsers.grib.varying import list_count
 from virtualizarr.parsers.grib.window import Window
 from virtualizarr.source.answers import windows
 
@@ -192,6 +193,11 @@ def _add(rows: Rows, base: int, inventory: Inventory) -> None:
     """Add fields; those whose headers are as long and of one template are taken together."""
     template = _u2(rows.octets, rows.place[:, 4] + 7)
     form = (rows.size[:, 4] << 16) | template
+    for number in np.unique(template).tolist():
+        count = list_count(number)
+        if count is not None:
+            some = np.flatnonzero(template == number)
+            form[some] |= rows.octets[rows.place[some, 4] + count].astype(np.int64) << 48
     grids = _grids(rows, inventory)
     codes = np.zeros((2, len(form)), np.int64)
     for each in np.unique(form):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from virtualizarr.codecs.hdf4_nbit import Hdf4Nbit
+from virtualizarr.codecs.hdf4_raster import Hdf4Raster
 from virtualizarr.codecs.hdf4_rle import Hdf4Rle
 from virtualizarr.codecs.hdf4_skphuff import Hdf4Skphuff
 from virtualizarr.codecs.hdf4_szip import Hdf4Szip
@@ -38,6 +39,18 @@ class Coder:
     def codecs(self, dtype: np.dtype[Any], length: int) -> list[CodecJson]:
         """Return the codecs that decode a stream of `length` bytes of `dtype`."""
         return CODECS[self.code](self, dtype, length)
+
+
+@dataclass(frozen=True, slots=True)
+class RasterCoder:
+    """How an image is stored that is one stream, or interlaced."""
+
+    raster: Hdf4Raster
+
+    def codecs(self, dtype: np.dtype[Any], length: int) -> list[CodecJson]:
+        """Return the codec of the whole image."""
+        del dtype, length
+        return [_json(self.raster)]
 
 
 def decode_coder(code: int, header: Fields) -> Coder:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from virtualizarr.codecs.fill_up import FillUp
+from virtualizarr.codecs.hdf4_raster import Hdf4Raster
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError, VirtualizeError
 from virtualizarr.model import (
     INLINE,
@@ -20,7 +21,7 @@ from virtualizarr.model import (
     RegularGrid,
 )
 from virtualizarr.parsers.hdf4.calibration import cf_attributes
-from virtualizarr.parsers.hdf4.coders import CodecJson
+from virtualizarr.parsers.hdf4.coders import CodecJson, RasterCoder
 from virtualizarr.parsers.hdf4.external import beside, read_facts
 from virtualizarr.parsers.hdf4.layout import Extents, Variable, default_fill
 from virtualizarr.parsers.hdf4.placing import Placed, place_parts, place_whole
@@ -96,6 +97,8 @@ def to_array(conversion: Conversion, variable: Variable) -> Reading[ManifestArra
         if variable.data is not None:
             storage = yield from read_storage(conversion.file, variable.data, conversion.members)
         shaped = _shaped(variable, storage)
+        if variable.raster is not None:
+            storage = _as_raster(shaped, variable.raster, storage)
         if isinstance(storage, Plain):
             return (yield from _plain(conversion, shaped, storage))
         if isinstance(storage, Compressed):
@@ -103,6 +106,13 @@ def to_array(conversion: Conversion, variable: Variable) -> Reading[ManifestArra
         return (yield from _chunked(conversion, shaped, storage))
     except VirtualizeError as error:
         raise error.located(node=variable.name) from error.__cause__
+
+
+def _as_raster(shaped: Shaped, raster: Hdf4Raster, storage: Storage) -> Compressed:
+    """Return the stream of an image that its own codec decodes."""
+    if not isinstance(storage, Plain) or storage.elsewhere is not None:
+        raise UnsupportedFeatureError("an interlaced or compressed image as a special element")
+    return Compressed(shaped.nbytes, RasterCoder(raster), storage.extents)
 
 
 def _shaped(variable: Variable, storage: Storage) -> Shaped:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from virtualizarr.codecs.hdf4_raster import COMPONENT, IMCOMP, JPEG, PIXEL, PLAIN, RLE, Hdf4Raster
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError, VirtualizeError
 from virtualizarr.parsers.hdf4.attributes import attribute_refs, read_values
 from virtualizarr.parsers.hdf4.decode import Fields, decode_number_type
@@ -37,17 +38,14 @@ from virtualizarr.parsers.hdf4.read import OpenFile, fetch
 from virtualizarr.parsers.hdf4.variables import Members
 from virtualizarr.source.reading import Reading
 
-PIXEL, COMPONENT = 0, 2
 DIMS = ("y", "x", "component")
 DATA_TAGS = (DFTAG_RI, DFTAG_CI)
-COMPRESSIONS = {
-    11: "RLE of DFR8",
-    12: "IMCOMP",
-    13: "JPEG",
-    14: "grey JPEG",
-    15: "grey JPEG",
-    16: "JPEG",
-}
+DFTAG_RLE, DFTAG_IMC, DFTAG_JPEG5, DFTAG_GREYJPEG5 = 11, 12, 15, 16
+METHODS = {DFTAG_RLE: RLE, DFTAG_IMC: IMCOMP, DFTAG_JPEG5: JPEG, DFTAG_GREYJPEG5: JPEG}
+EIGHT_BIT = {DFTAG_RI8: DFTAG_NULL, DFTAG_CI8: DFTAG_RLE, DFTAG_II8: DFTAG_IMC}
+"""The tags of lone 8-bit images, and how each is compressed."""
+
+OTHER_COMPRESSIONS = {13: "JPEG whose header is apart", 14: "grey JPEG whose header is apart"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +86,6 @@ def read_images(file: OpenFile, members: Members) -> Reading[Images]:
     for number, variable in enumerate((yield from _eight_bit(file)), count):
         if not _offsets(file, variable.data) & seen:
             variables.append(replace(variable, name=f"8-bit {_numbered(number)}"))
-    for tag in (DFTAG_CI8, DFTAG_II8):
-        covered = {image.own.get(tag) for image in found}
-        for ref in file.descriptors.refs(tag):
-            if ref not in covered:
-                not_read[f"8-bit {ref}"] = COMPRESSIONS[11 if tag == DFTAG_CI8 else 12]
     return Images(tuple(variables), not_read)
 
 
@@ -168,19 +161,15 @@ def _variable(file: OpenFile, image: _Found) -> Reading[Variable]:
         raise CorruptFileError(
             f"an image of {width} x {height}, {components} components, interlace {interlace}"
         )
-    if compression not in (0, DFTAG_NULL):
-        raise UnsupportedFeatureError(COMPRESSIONS.get(compression, f"compression {compression}"))
     dtype = np.dtype("u1")
     if nt_tag == DFTAG_NT and nt_ref:
         (content,) = yield from fetch(file, [(DFTAG_NT, nt_ref)])
         dtype = decode_number_type(content, nt_ref)
-    if interlace != PIXEL and components > 1 and not image.by_gr:
-        raise UnsupportedFeatureError(
-            "interlaced by lines or components, which DF24 and GR read in different ways"
-        )
+    by_pixel = image.by_gr or components == 1  # GR stores pixels, whatever it says of interlace
     shape = (height, width, components)
     data = next(((tag, image.own[tag]) for tag in DATA_TAGS if tag in image.own), None)
     row = file.descriptors.find(data) if data is not None else -1
+    raster = _raster(shape, dtype, compression, PIXEL if by_pixel else interlace)
     return Variable(
         image.name,
         DIMS if components > 1 else DIMS[:2],
@@ -190,20 +179,55 @@ def _variable(file: OpenFile, image: _Found) -> Reading[Variable]:
         data if row >= 0 and bool(file.descriptors.present[row]) else None,
         keys=image.keys,
         zero=True,
+        raster=raster,
     )
+
+
+def _raster(
+    shape: tuple[int, int, int], dtype: np.dtype[Any], compression: int, interlace: int
+) -> Hdf4Raster | None:
+    """Return the codec of an image, None for plain pixels; UnsupportedFeatureError by name."""
+    plain = compression in (0, DFTAG_NULL)
+    if (plain and interlace == PIXEL) or 0 in shape:
+        return None
+    method = PLAIN if plain else METHODS.get(compression)
+    if method is None:
+        raise UnsupportedFeatureError(
+            OTHER_COMPRESSIONS.get(compression, f"compression {compression}")
+        )
+    if method == JPEG:
+        interlace = PIXEL
+    try:
+        return Hdf4Raster(shape, method, interlace, dtype.itemsize)
+    except CorruptFileError as error:
+        raise UnsupportedFeatureError(error.reason) from error
 
 
 def _eight_bit(file: OpenFile) -> Reading[list[Variable]]:
     """Return the images that the DFR8 interface wrote, before there were groups for them."""
-    refs = file.descriptors.refs_in_file_order(DFTAG_RI8)
-    known = [ref for ref in refs if file.descriptors.find((DFTAG_ID8, ref)) >= 0]
-    records = yield from fetch(file, [(DFTAG_ID8, ref) for ref in known])
+    keys = [
+        (tag, ref)
+        for tag in EIGHT_BIT
+        for ref in file.descriptors.refs_in_file_order(tag)
+        if file.descriptors.find((DFTAG_ID8, ref)) >= 0
+    ]
+    records = yield from fetch(file, [(DFTAG_ID8, ref) for _, ref in keys])
     found = []
-    for ref, record in zip(known, records, strict=True):
-        width, height = Fields(record, f"dimensions {ref} of an 8-bit image").take("HH")
-        key = (DFTAG_RI8, ref)
-        shape = (height, width)
+    kind = np.dtype("u1")
+    for key, record in zip(keys, records, strict=True):
+        width, height = Fields(record, f"dimensions {key[1]} of an 8-bit image").take("HH")
+        raster = _raster((height, width, 1), kind, EIGHT_BIT[key[0]], PIXEL)
         found.append(
-            Variable(str(ref), ("y", "x"), shape, np.dtype("u1"), {}, key, keys=(key,), zero=True)
+            Variable(
+                str(key[1]),
+                DIMS[:2],
+                (height, width),
+                kind,
+                {},
+                key,
+                keys=(key,),
+                zero=True,
+                raster=raster,
+            )
         )
     return found

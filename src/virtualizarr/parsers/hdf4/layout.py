@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from virtualizarr.codecs.hdf4_raster import Hdf4Raster
 from virtualizarr.errors import UnsupportedFeatureError
 
 type Int64s = npt.NDArray[np.int64]
@@ -175,6 +176,7 @@ class Variable:
     `data` is its element, None where nothing was written; `skip` bytes of it belong to others
     before it. With `unlimited` the first length of `shape` follows from the data. `keys` are those
     by which Vgroups name it. With `zero` 0 is what was not written, unless an attribute says else.
+    `raster` decodes the data of an image that is not stored as plain pixels.
     """
 
     name: str
@@ -187,6 +189,7 @@ class Variable:
     skip: int = 0
     keys: tuple[Key, ...] = ()
     zero: bool = False
+    raster: Hdf4Raster | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
-from virtualizarr.parsers.hdf4.coders import Coder, decode_coder
+from virtualizarr.parsers.hdf4.coders import Coder, RasterCoder, decode_coder
 from virtualizarr.parsers.hdf4.decode import Fields
 from virtualizarr.parsers.hdf4.layout import (
     DFTAG_CHUNK,
@@ -49,7 +49,7 @@ class Compressed:
     """One compressed stream of `total` bytes."""
 
     total: int
-    coder: Coder
+    coder: Coder | RasterCoder
     extents: Extents
 
 

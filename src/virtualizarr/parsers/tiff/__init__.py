@@ -4,7 +4,7 @@ Specifications: TIFF revision 6.0 with its supplements and technical notes, BigT
 1.1, OME-TIFF. Georeference, nodata, scale and offset are as GDAL and rioxarray show them.
 
 Not read, and refused by name: JBIG, PixarLog, Jetraw and unknown compressions, samples of different
-formats, tiles of several slices. Tags that are not listed in `layout.Tag` are not shown.
+formats, compressed tiles of several slices. Tags that are not listed in `layout.Tag` are not shown.
 """
 
 from __future__ import annotations

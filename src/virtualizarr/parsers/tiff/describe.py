@@ -62,6 +62,9 @@ MSVC_WORDS = {
     "-1.#QNAN": "nan",
     "1.#IND": "nan",
     "-1.#IND": "nan",
+    "NAN(IND)": "nan",
+    "-NAN(IND)": "nan",
+    "NAN(SNAN)": "nan",
 }
 """Numbers that are none, as older Windows programs wrote them; GDAL reads them too."""
 
@@ -105,8 +108,11 @@ def nodata_of(image: Image) -> np.generic | None:
     dtype = image.dtype
     if text is None:
         return None
-    words = text.strip().replace(",", ".")
+    first = text.split()[:1]  # some write one for each band, or a unit; GDAL takes the first
+    words = first[0].replace(",", ".") if first else ""
     words = MSVC_WORDS.get(words.upper(), words)
+    if "_" in words or not words.isascii():  # Python's own spellings of numbers
+        return None
     try:
         if dtype.kind in "iu":
             whole = int(words) if "." not in words and "e" not in words.lower() else float(words)

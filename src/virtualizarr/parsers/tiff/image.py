@@ -21,6 +21,8 @@ OLD_REDUCED = 2
 MAX_LENGTH = 1 << 40
 MOST_SLICES = 1 << 17
 MOST_PADDED = 1 << 16
+MOST_IN_THICK_TILES = 1 << 22
+"""Tiles times slices, where the table of offsets has one entry for several slices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,23 +96,25 @@ def _images_of(ifd: Ifd) -> list[Image]:
     if not (0 < width < MAX_LENGTH and 0 < length < MAX_LENGTH and samples > 0):
         raise CorruptFileError(f"an image of {width} x {length} pixels and {samples} samples")
     depth = ifd.number(Tag.IMAGE_DEPTH, 1)
-    if ifd.number(Tag.TILE_DEPTH, 1) != 1:
-        raise UnsupportedFeatureError(f"tiles of {ifd.number(Tag.TILE_DEPTH, 1)} slices")
-    if not 0 < depth < MOST_SLICES:
-        raise CorruptFileError(f"a volume of {depth} slices")
-    planes = samples if ifd.number(Tag.PLANAR_CONFIGURATION, 1) == SEPARATE else 1
     is_tiled = Tag.TILE_WIDTH in ifd.values
+    thickness = ifd.number(Tag.TILE_DEPTH, 1) if is_tiled else 1
+    if not (0 < depth < MOST_SLICES and 0 < thickness < MOST_SLICES):
+        raise CorruptFileError(f"a volume of {depth} slices in tiles of {thickness}")
+    if thickness > 1 and ifd.number(Tag.COMPRESSION, 1) != 1:
+        raise UnsupportedFeatureError(f"compressed tiles of {thickness} slices")
+    layers = -(-depth // thickness)
+    planes = samples if ifd.number(Tag.PLANAR_CONFIGURATION, 1) == SEPARATE else 1
     rows, columns = _chunk_shape(ifd, width, length, is_tiled)
     offsets, counts = _tables(ifd, is_tiled)
     down, across = -(-length // rows), -(-width // columns)
-    one_piece = len(offsets) == 1 == planes * depth and ifd.number(Tag.COMPRESSION, 1) == 1
+    one_piece = len(offsets) == 1 == planes * layers and ifd.number(Tag.COMPRESSION, 1) == 1
     if down > 1 and one_piece and not is_tiled:
         rows, down, counts = length, 1, None
     edge = (length % rows, width % columns)
     codec = codec_of(ifd, (rows, columns, samples // planes), edge, samples)
     if prod(codec.shape) * codec.stored.dtype.itemsize >= 1 << 31 and codec.compression != "none":
         raise UnsupportedFeatureError(f"compressed chunks of {codec.shape} are too large")
-    grid = down * across * planes * depth
+    grid = down * across * planes * layers
     if counts is not None and len(counts) < min(len(offsets), grid):
         counts = None
     starts = _as_many(offsets, grid, "offsets").astype(np.uint64, copy=False)
@@ -127,6 +131,8 @@ def _images_of(ifd: Ifd) -> list[Image]:
         counts=sizes,
         subfile=_subfile(ifd),
     )
+    if thickness > 1:
+        return _slices_of_thick_tiles(whole, depth, thickness)
     return [whole] if depth == 1 else _slices(whole, depth)
 
 
@@ -146,6 +152,33 @@ def _slices(volume: Image, depth: int) -> list[Image]:
                 counts=None if counts is None else counts[:, i].reshape(-1),
             )
         )
+    return slices
+
+
+def _slices_of_thick_tiles(volume: Image, depth: int, thickness: int) -> list[Image]:
+    """Return the slices of a volume of uncompressed tiles, each of several slices (TileDepth)."""
+    offsets = volume.offsets.reshape(volume.planes, -(-depth // thickness), -1)
+    if offsets[:, 0].size * depth > MOST_IN_THICK_TILES:
+        raise UnsupportedFeatureError(f"a volume of {depth} slices in {offsets.size} thick tiles")
+    nbytes = volume.codec.shape[0] * volume.row_bytes
+    counts = volume.counts
+    stored = volume.offsets > 0
+    if counts is not None:
+        stored &= counts > 0
+        short = np.flatnonzero(stored & (counts < nbytes * thickness))
+        if len(short):
+            raise CorruptFileError(
+                f"tile {short[0]} has {counts[short[0]]} bytes for {thickness} slices of {nbytes}"
+            )
+    stored = stored.reshape(offsets.shape)
+    slices = []
+    for i in range(depth):
+        layer, within = divmod(i, thickness)
+        places = np.where(stored[:, layer], offsets[:, layer] + np.uint64(within * nbytes), 0)
+        path = f"{volume.ifd.path}+{i}" if i else volume.ifd.path
+        ifd = replace(volume.ifd, path=path)
+        places = places.astype(np.uint64).reshape(-1)
+        slices.append(replace(volume, ifd=ifd, offsets=places, counts=None))
     return slices
 
 
