@@ -52,15 +52,15 @@ class Dimensions:
     """All dimensions of a file: scales by the address of their object header, and by netCDF id.
 
     `attached` holds the addresses of the scales of each dataset's axes, by the dataset's address;
-    `names` the paths of objects; `next_phony` is the number of the next phony dimension, and
-    `local` holds what axes without a scale may use, by the path of their group: the scales of the
-    group, then its phony dimensions.
+    `names` the paths of objects.
+    `next_phony` is the number of the next phony dimension, and `local` holds what axes without a
+    scale may use, by the path of their group: the scales of the group, then its phony dimensions.
     """
 
     scales: dict[int, Scale]
     ids: dict[int, int]
-    attached: Mapping[int, list[int]]
-    names: Mapping[int, str]
+    attached: dict[int, list[int]]
+    names: dict[int, str]
     next_phony: int = 0
     local: dict[str, list[Scale]] = field(default_factory=dict)
 
@@ -70,28 +70,31 @@ class Dimensions:
 
         An unlimited dimension is as long as the longest axis that uses it.
         """
+        dimensions = cls({}, {}, {}, {})
+        dimensions.add(datasets, names)
+        return dimensions
+
+    def add(self, datasets: Iterable[Dataset], names: Mapping[int, str]) -> None:
+        """Gather more scales, before any dimension is numbered."""
         datasets = list(datasets)
-        scales: dict[int, Scale] = {}
-        ids: dict[int, int] = {}
+        self.names.update(names)
         for dataset in datasets:
             if dataset.dataspace.type is DataspaceType.SIMPLE and is_scale(dataset.attributes):
                 space = dataset.dataspace
-                scales[dataset.address] = Scale(
-                    readable(names[dataset.address].rpartition("/")[2]),
-                    space.shape[0],
-                    space.max_shape[0] is None,
-                )
+                name = readable(names[dataset.address].rpartition("/")[2])
+                unlimited = space.max_shape[0] is None
+                self.scales[dataset.address] = Scale(name, space.shape[0], unlimited)
                 number = _integers(dataset.attributes.get("_Netcdf4Dimid"))
                 if len(number) == 1:
-                    ids.setdefault(number[0], dataset.address)
-        attached = {
-            each.address: scale_addresses(each)
-            for each in datasets
-            if "DIMENSION_LIST" in each.attributes
-        }
-        if any(scale.unlimited for scale in scales.values()):
-            _lengthen(scales, datasets, attached)
-        return cls(scales, ids, attached, names)
+                    self.ids.setdefault(number[0], dataset.address)
+            if "DIMENSION_LIST" in dataset.attributes:
+                self.attached[dataset.address] = scale_addresses(dataset)
+        if any(scale.unlimited for scale in self.scales.values()):
+            _lengthen(self.scales, datasets, self.attached)
+
+    def names_all(self, dataset: Dataset) -> bool:
+        """Say whether every axis of a dataset has a scale."""
+        return None not in self.scales_of(dataset)
 
     def scales_of(self, dataset: Dataset) -> list[Scale | None]:
         """Return the named dimension of each axis; None where it has none."""
@@ -105,27 +108,23 @@ class Dimensions:
             return [self.scales[self.ids[each]] for each in coordinates]
         return [own, *[None] * (rank - 1)]
 
-    def _scales_in(self, group: str) -> list[Scale]:
-        parent = group.rstrip("/")
-        return [
-            scale
-            for address, scale in self.scales.items()
-            if self.names[address].rpartition("/")[0] == parent
-        ]
+    def number(self, group: str, links: Iterable[tuple[str, Dataset]]) -> None:
+        """Name the phony dimensions that the axes of a group's datasets, given by name, need.
 
-    def number(self, group: str, datasets: Iterable[Dataset]) -> None:
-        """Name the phony dimensions that the axes of a group's datasets need.
-
-        Of each length as many as one dataset has axes of it without a scale, less the scales of
-        the group that are as long and do not grow. Scales count in the numbering.
+        Of each length as many as one dataset has axes of it that name no scale, less the scales of
+        the group that are as long and do not grow. Scales count in the numbering, once a name.
         """
         if group in self.local:
             return
         needed: Counter[int] = Counter()
-        for dataset in datasets:
-            scales = zip(dataset.dataspace.shape, self.scales_of(dataset), strict=True)
-            needed |= Counter([size for size, scale in scales if scale is None])
-        known = self.local[group] = self._scales_in(group)
+        known = self.local[group] = []
+        for name, dataset in links:
+            shape, scale = dataset.dataspace.shape, self.scales.get(dataset.address)
+            if scale is not None:
+                known.append(Scale(readable(name), scale.size, scale.unlimited))
+            attached = self.attached.get(dataset.address, [0] * len(shape))
+            axes = zip(shape, self.scales_of(dataset), attached, strict=True)
+            needed |= Counter([size for size, named, at in axes if named is None and at == 0])
         self.next_phony += len(known)
         fixed = Counter(scale.size for scale in known if not scale.unlimited)
         for size, count in needed.items():

@@ -23,13 +23,15 @@ from virtualizarr.parsers.hdf5.convert.dimensions import (
     is_only_dimension,
     scale_addresses,
 )
-from virtualizarr.parsers.hdf5.convert.links import Outside, follow, joined
-from virtualizarr.parsers.hdf5.convert.opening import open_file
+from virtualizarr.parsers.hdf5.convert.links import Outside, follow
+from virtualizarr.parsers.hdf5.convert.numbering import NAMING, number_phony
+from virtualizarr.parsers.hdf5.convert.opening import names_of, open_file
 from virtualizarr.parsers.hdf5.convert.text import readable
 from virtualizarr.parsers.hdf5.convert.urls import beside
 from virtualizarr.parsers.hdf5.convert.variables import variable_of
 from virtualizarr.parsers.hdf5.layout import BrokenObject, Dataset, Group
-from virtualizarr.parsers.hdf5.read import walk
+from virtualizarr.parsers.hdf5.read import joined, walk
+from virtualizarr.parsers.hdf5.read_survey import survey
 from virtualizarr.source.reading import Elsewhere, Reading, together
 
 MAX_DEPTH = 200
@@ -83,14 +85,14 @@ def read_node(
     root = file.hierarchy.root
     datasets = [each for each in file.hierarchy.objects.values() if isinstance(each, Dataset)]
     datasets += yield from _read_scales_above(file, datasets)
-    dimensions = Dimensions.of(datasets, file.paths)
+    dimensions = yield from _read_dimensions(file, datasets)
     match root:
         case Dataset():
             (found,) = yield from read_arrays(file, [root])
             if isinstance(found, VirtualizeError):
                 raise _with_advice(found.located(node=root.path), root.path.rpartition("/")[2])
             parent = root.path.rpartition("/")[0]
-            dimensions.number(parent, [root])
+            dimensions.number(parent, [(root.path.rpartition("/")[2], root)])
             return variable_of(file, dimensions, parent, root, found)
         case Group():
             return (yield from _read_group(file, root, dimensions, frozenset(drop), refusals))
@@ -98,6 +100,26 @@ def read_node(
             raise root.error
         case _:
             raise UnsupportedFeatureError("a named datatype holds no data", node=root.path)
+
+
+def _read_dimensions(file: OpenFile, datasets: list[Dataset]) -> Reading[Dimensions]:
+    """Return the dimensions, phony ones numbered as if the whole file were shown.
+
+    For a group read alone that takes the headers of what comes before it; they are read only if
+    some axis has no scale.
+    """
+    dimensions = Dimensions.of(datasets, file.paths)
+    hierarchy = file.hierarchy
+    first = hierarchy.root
+    if hierarchy.ancestors and file.is_first and not all(map(dimensions.names_all, datasets)):
+        hierarchy = yield from survey(file.superblock, hierarchy, NAMING)
+        known = {each.address for each in datasets}
+        more = [each for each in hierarchy.objects.values() if isinstance(each, Dataset)]
+        more = [each for each in more if each.address not in known]
+        dimensions.add(more, names_of(hierarchy))
+        first = hierarchy.ancestors[0]
+    number_phony(dimensions, hierarchy, first)
+    return dimensions
 
 
 def _read_scales_above(file: OpenFile, datasets: list[Dataset]) -> Reading[list[Dataset]]:
@@ -140,8 +162,6 @@ def _read_group(
         else:
             storage[address] = array
     found = dict(zip(outside, others, strict=True))
-    for held in plans.values():
-        dimensions.number(held.group.path, held.datasets.values())
     return _assemble(file, plan, dimensions, storage, found, {})
 
 
