@@ -1,15 +1,15 @@
-"""What comes before a group in its file, for numbers that count from the file's first object."""
+"""Objects outside of a group that is read alone, on which its dimensions depend."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from virtualizarr.errors import VirtualizeError
 from virtualizarr.parsers.hdf5.build_objects import read_built
 from virtualizarr.parsers.hdf5.decode_attribute import decode_attribute
 from virtualizarr.parsers.hdf5.decode_object_header import SHARED, Message
-from virtualizarr.parsers.hdf5.layout import HardLink, Hierarchy, Superblock
+from virtualizarr.parsers.hdf5.layout import H5Object, HardLink, Hierarchy, Superblock
 from virtualizarr.parsers.hdf5.read import MAX_DEPTH, joined, next_level
 from virtualizarr.parsers.hdf5.read_objects import Found, read_found
 from virtualizarr.parsers.hdf5.read_superblock import through_cache_image
@@ -56,6 +56,22 @@ def _survey(
         each.attributes = [raw for raw in each.attributes if _is_wanted(raw, attributes)]
     built = yield from read_built(superblock, found)
     return replace(hierarchy, objects={**built, **hierarchy.objects}, paths=paths)
+
+
+def read_at(
+    superblock: Superblock, addresses: Collection[int], attributes: Collection[str]
+) -> Reading[Mapping[int, H5Object]]:
+    """Return the objects whose headers lie at `addresses`, with those `attributes` only."""
+    return through_cache_image(superblock, _read_at(superblock, addresses, attributes))
+
+
+def _read_at(
+    superblock: Superblock, addresses: Collection[int], attributes: Collection[str]
+) -> Reading[Mapping[int, H5Object]]:
+    objects = yield from read_found(superblock, [("", address) for address in addresses])
+    for each in objects:
+        each.attributes = [raw for raw in each.attributes if _is_wanted(raw, attributes)]
+    return (yield from read_built(superblock, {each.address: each for each in objects}))
 
 
 def _is_wanted(message: Message, names: Collection[str]) -> bool:

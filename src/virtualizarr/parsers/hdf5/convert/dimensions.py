@@ -90,7 +90,35 @@ class Dimensions:
             if "DIMENSION_LIST" in dataset.attributes:
                 self.attached[dataset.address] = scale_addresses(dataset)
         if any(scale.unlimited for scale in self.scales.values()):
-            _lengthen(self.scales, datasets, self.attached)
+            self._lengthen(datasets)
+
+    def users(self, datasets: Iterable[Dataset]) -> dict[int, list[tuple[int, int]]]:
+        """Return who uses the unlimited scales among `datasets`, by REFERENCE_LIST.
+
+        That is the addresses of datasets outside of what was gathered, and for each the addresses
+        of scales with the axes that they name.
+        """
+        found: dict[int, list[tuple[int, int]]] = {}
+        for dataset in datasets:
+            scale = self.scales.get(dataset.address)
+            if scale is not None and scale.unlimited:
+                for user, axis in _references(dataset.attributes.get("REFERENCE_LIST")):
+                    found.setdefault(user, []).append((dataset.address, axis))
+        return found
+
+    def lengthen(self, address: int, size: int) -> None:
+        """Note that an axis of `size` elements uses the unlimited scale at `address`."""
+        scale = self.scales[address]
+        if size > scale.size:
+            self.scales[address] = Scale(scale.name, size, True)
+
+    def _lengthen(self, datasets: Iterable[Dataset]) -> None:
+        for dataset in datasets:
+            addresses = self.attached.get(dataset.address, ())
+            for address, size in zip(addresses, dataset.dataspace.shape, strict=bool(addresses)):
+                scale = self.scales.get(address)
+                if scale is not None and scale.unlimited:
+                    self.lengthen(address, size)
 
     def names_all(self, dataset: Dataset) -> bool:
         """Say whether every axis of a dataset has a scale."""
@@ -180,14 +208,12 @@ def _integers(attribute: Attribute | None) -> list[int]:
     return [int(value) for value in values] if values.dtype.kind in "iu" else []
 
 
-def _lengthen(
-    scales: dict[int, Scale], datasets: Iterable[Dataset], attached: Mapping[int, list[int]]
-) -> None:
-    for dataset in datasets:
-        addresses = attached.get(dataset.address)
-        if addresses is None:
-            continue
-        for address, size in zip(addresses, dataset.dataspace.shape, strict=True):
-            scale = scales.get(address)
-            if scale is not None and scale.unlimited and size > scale.size:
-                scales[address] = Scale(scale.name, size, True)
+def _references(attribute: Attribute | None) -> list[tuple[int, int]]:
+    """Return the datasets and axes that a scale is attached to."""
+    value = None if attribute is None else attribute.value
+    if not isinstance(value, np.ndarray) or value.dtype.names != ("dataset", "dimension"):
+        return []
+    rows = value.reshape(-1)
+    return [
+        (int(at), int(axis)) for at, axis in zip(rows["dataset"], rows["dimension"], strict=True)
+    ]

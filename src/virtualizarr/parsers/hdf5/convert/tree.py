@@ -14,24 +14,23 @@ from virtualizarr.errors import (
     VirtualizeError,
 )
 from virtualizarr.model import ManifestArray, ManifestGroup
-from virtualizarr.parsers.hdf5.convert.arrays import read_arrays
+from virtualizarr.parsers.hdf5.convert.arrays import ArrayOrError, read_arrays
 from virtualizarr.parsers.hdf5.convert.attributes import convert_attributes
 from virtualizarr.parsers.hdf5.convert.context import MAX_FILES, OpenFile
 from virtualizarr.parsers.hdf5.convert.dimensions import (
     NON_COORDINATE_PREFIX,
     Dimensions,
     is_only_dimension,
-    scale_addresses,
 )
+from virtualizarr.parsers.hdf5.convert.lengthening import read_lengthened
 from virtualizarr.parsers.hdf5.convert.links import Outside, follow
-from virtualizarr.parsers.hdf5.convert.numbering import NAMING, number_phony
-from virtualizarr.parsers.hdf5.convert.opening import names_of, open_file
+from virtualizarr.parsers.hdf5.convert.opening import open_file
+from virtualizarr.parsers.hdf5.convert.read_dimensions import read_dimensions
 from virtualizarr.parsers.hdf5.convert.text import readable
 from virtualizarr.parsers.hdf5.convert.urls import beside
 from virtualizarr.parsers.hdf5.convert.variables import variable_of
 from virtualizarr.parsers.hdf5.layout import BrokenObject, Dataset, Group
-from virtualizarr.parsers.hdf5.read import joined, walk
-from virtualizarr.parsers.hdf5.read_survey import survey
+from virtualizarr.parsers.hdf5.read import joined
 from virtualizarr.source.reading import Elsewhere, Reading, together
 
 MAX_DEPTH = 200
@@ -83,14 +82,15 @@ def read_node(
     chunk indexes of all datasets are read together, one level a round.
     """
     root = file.hierarchy.root
-    datasets = [each for each in file.hierarchy.objects.values() if isinstance(each, Dataset)]
-    datasets += yield from _read_scales_above(file, datasets)
-    dimensions = yield from _read_dimensions(file, datasets)
+    dimensions = yield from read_dimensions(file)
     match root:
         case Dataset():
             (found,) = yield from read_arrays(file, [root])
             if isinstance(found, VirtualizeError):
                 raise _with_advice(found.located(node=root.path), root.path.rpartition("/")[2])
+            found = yield from read_lengthened(file, dimensions, root, found)
+            if isinstance(found, VirtualizeError):
+                raise found.located(node=root.path)
             parent = root.path.rpartition("/")[0]
             dimensions.number(parent, [(root.path.rpartition("/")[2], root)])
             return variable_of(file, dimensions, parent, root, found)
@@ -100,38 +100,6 @@ def read_node(
             raise root.error
         case _:
             raise UnsupportedFeatureError("a named datatype holds no data", node=root.path)
-
-
-def _read_dimensions(file: OpenFile, datasets: list[Dataset]) -> Reading[Dimensions]:
-    """Return the dimensions, phony ones numbered as if the whole file were shown.
-
-    For a group read alone that takes the headers of what comes before it; they are read only if
-    some axis has no scale.
-    """
-    dimensions = Dimensions.of(datasets, file.paths)
-    hierarchy = file.hierarchy
-    first = hierarchy.root
-    if hierarchy.ancestors and file.is_first and not all(map(dimensions.names_all, datasets)):
-        hierarchy = yield from survey(file.superblock, hierarchy, NAMING)
-        known = {each.address for each in datasets}
-        more = [each for each in hierarchy.objects.values() if isinstance(each, Dataset)]
-        more = [each for each in more if each.address not in known]
-        dimensions.add(more, names_of(hierarchy))
-        first = hierarchy.ancestors[0]
-    number_phony(dimensions, hierarchy, first)
-    return dimensions
-
-
-def _read_scales_above(file: OpenFile, datasets: list[Dataset]) -> Reading[list[Dataset]]:
-    """Return the dimension scales that `datasets` use but that lie in groups above the root."""
-    if not file.hierarchy.ancestors:
-        return []
-    used = {at for each in datasets for at in scale_addresses(each)}
-    above = [
-        file.paths[at] for at in used - {each.address for each in datasets} if at in file.paths
-    ]
-    found = yield from together([walk(file.superblock, path) for path in sorted(above)])
-    return [each.root for each in found if isinstance(each.root, Dataset)]
 
 
 def _read_group(
@@ -155,6 +123,12 @@ def _read_group(
         _read_outside(file, outside, refusals),
     ]
     read, others = yield from together(readings)
+    read = yield from together(
+        [
+            _lengthened(file, dimensions, dataset, array)
+            for (_, dataset), array in zip(datasets.values(), read, strict=True)
+        ]
+    )
     storage: dict[int, ManifestArray] = {}
     for (address, (path, _)), array in zip(datasets.items(), read, strict=True):
         if isinstance(array, VirtualizeError):
@@ -163,6 +137,14 @@ def _read_group(
             storage[address] = array
     found = dict(zip(outside, others, strict=True))
     return _assemble(file, plan, dimensions, storage, found, {})
+
+
+def _lengthened(
+    file: OpenFile, dimensions: Dimensions, dataset: Dataset, array: ArrayOrError
+) -> Reading[ArrayOrError]:
+    if isinstance(array, VirtualizeError):
+        return array
+    return (yield from read_lengthened(file, dimensions, dataset, array))
 
 
 def _plan(
