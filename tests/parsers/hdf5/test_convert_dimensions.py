@@ -241,3 +241,38 @@ def test_a_group_alone_knows_who_else_lengthens_its_dimensions(tmp_path: Path) -
         file.createGroup("b/c").createVariable("long", "f4", ("t", "u"))[:] = np.ones((9, 5))
     same_as_xarray(path, "a")
     assert parse(path, group="a").arrays["v"].shape == (9,)
+
+
+def test_coordinates_of_several_dimensions_lengthen_them(tmp_path: Path) -> None:
+    path = tmp_path / "file.nc"
+    with netCDF4.Dataset(path, "w") as file:
+        file.createDimension("t", None)
+        file.createDimension("x", 3)
+        file.createDimension("n", 2)
+        file.createVariable("n", "i4", ("n", "t", "x"), fill_value=-9)[:] = np.ones((2, 4, 3))
+        file.createVariable("short", "i4", ("t",), fill_value=-9)[:] = [1, 2]
+        below = file.createGroup("g")
+        below.createDimension("m", 2)
+        below.createVariable("m", "i4", ("m", "t"), fill_value=-9)[:] = np.ones((2, 7))
+        below.createVariable("v", "i4", ("t",), fill_value=-9)[:] = np.ones(5)
+    whole = {**parse(path).arrays, **parse(path).groups["g"].arrays}
+    for group in (None, "g"):
+        with xr.open_dataset(path, engine="netcdf4", group=group, decode_cf=False) as expected:
+            for name, variable in expected.variables.items():
+                found = [whole[str(name)], parse(path, group=group).arrays[str(name)]]
+                assert [each.metadata.dimension_names for each in found] == [variable.dims] * 2
+                assert [each.shape for each in found] == [variable.shape] * 2, name
+
+
+def test_texts_never_written_are_the_fill_value(tmp_path: Path) -> None:
+    path = tmp_path / "file.nc"
+    with netCDF4.Dataset(path, "w") as file:
+        file.createDimension("t", None)
+        file.createVariable("long", "f4", ("t",))[:] = np.arange(9)
+        file.createVariable("never", str, ("t",), fill_value="none")
+        file.createVariable("short", str, ("t",), fill_value="none", chunksizes=(2,))[1] = "q"
+        file.createVariable("plain", str, ("t",), chunksizes=(2,))[1] = "q"
+    tree = parse(path)
+    with netCDF4.Dataset(path) as file:
+        for name in ("never", "short", "plain"):
+            assert values_of(tree.arrays[name]).tolist() == file[name][...].tolist(), name

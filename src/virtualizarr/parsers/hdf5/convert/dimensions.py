@@ -90,7 +90,7 @@ class Dimensions:
             if "DIMENSION_LIST" in dataset.attributes:
                 self.attached[dataset.address] = scale_addresses(dataset)
         if any(scale.unlimited for scale in self.scales.values()):
-            self._lengthen(datasets)
+            self.lengthen_by(datasets)
 
     def users(self, datasets: Iterable[Dataset]) -> dict[int, list[tuple[int, int]]]:
         """Return who uses the unlimited scales among `datasets`, by REFERENCE_LIST.
@@ -112,10 +112,10 @@ class Dimensions:
         if size > scale.size:
             self.scales[address] = Scale(scale.name, size, True)
 
-    def _lengthen(self, datasets: Iterable[Dataset]) -> None:
+    def lengthen_by(self, datasets: Iterable[Dataset]) -> None:
+        """Make unlimited dimensions as long as the axes of `datasets` that use them."""
         for dataset in datasets:
-            addresses = self.attached.get(dataset.address, ())
-            for address, size in zip(addresses, dataset.dataspace.shape, strict=bool(addresses)):
+            for address, size in zip(self.axes_of(dataset), dataset.dataspace.shape, strict=True):
                 scale = self.scales.get(address)
                 if scale is not None and scale.unlimited:
                     self.lengthen(address, size)
@@ -124,17 +124,20 @@ class Dimensions:
         """Say whether every axis of a dataset has a scale."""
         return None not in self.scales_of(dataset)
 
-    def scales_of(self, dataset: Dataset) -> list[Scale | None]:
-        """Return the named dimension of each axis; None where it has none."""
+    def axes_of(self, dataset: Dataset) -> list[int]:
+        """Return the address of the scale of each axis, as the dataset names them; 0 for none."""
         rank = len(dataset.dataspace.shape)
-        own = self.scales.get(dataset.address)
-        if own is None:
+        if dataset.address not in self.scales:
             addresses = self.attached.get(dataset.address)
-            return [None] * rank if addresses is None else [*map(self.scales.get, addresses)]
+            return [0] * rank if addresses is None else addresses
         coordinates = _integers(dataset.attributes.get("_Netcdf4Coordinates"))
         if rank > 1 and len(coordinates) == rank and all(each in self.ids for each in coordinates):
-            return [self.scales[self.ids[each]] for each in coordinates]
-        return [own, *[None] * (rank - 1)]
+            return [self.ids[each] for each in coordinates]
+        return [dataset.address, *[0] * (rank - 1)]
+
+    def scales_of(self, dataset: Dataset) -> list[Scale | None]:
+        """Return the named dimension of each axis; None where it has none."""
+        return [*map(self.scales.get, self.axes_of(dataset))]
 
     def number(self, group: str, links: Iterable[tuple[str, Dataset]]) -> None:
         """Name the phony dimensions that the axes of a group's datasets, given by name, need.

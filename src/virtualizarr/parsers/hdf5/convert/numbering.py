@@ -18,7 +18,9 @@ from virtualizarr.parsers.hdf5.layout import (
     Link,
 )
 
-NAMING = frozenset({"CLASS", "DIMENSION_LIST", "_Netcdf4Coordinates", "_Netcdf4Dimid"})
+NAMING = frozenset(
+    {"CLASS", "DIMENSION_LIST", "REFERENCE_LIST", "_Netcdf4Coordinates", "_Netcdf4Dimid"}
+)
 """The attributes that dimensions of a dataset follow from."""
 
 

@@ -21,7 +21,6 @@ def read_dimensions(file: OpenFile) -> Reading[Dimensions]:
     datasets = [each for each in file.hierarchy.objects.values() if isinstance(each, Dataset)]
     datasets += yield from _read_scales_above(file, datasets)
     dimensions = Dimensions.of(datasets, file.paths)
-    yield from _lengthen_by_others(file, dimensions, datasets)
     hierarchy = file.hierarchy
     first = hierarchy.root
     if hierarchy.ancestors and file.is_first and not all(map(dimensions.names_all, datasets)):
@@ -30,7 +29,11 @@ def read_dimensions(file: OpenFile) -> Reading[Dimensions]:
         more = [each for each in hierarchy.objects.values() if isinstance(each, Dataset)]
         more = [each for each in more if each.address not in known]
         dimensions.add(more, names_of(hierarchy))
+        dimensions.lengthen_by(datasets)
+        used = {at for each in datasets for at in dimensions.axes_of(each)}
+        datasets += [each for each in more if each.address in used]
         first = hierarchy.ancestors[0]
+    yield from _lengthen_by_others(file, dimensions, datasets)
     number_phony(dimensions, hierarchy, first)
     return dimensions
 
