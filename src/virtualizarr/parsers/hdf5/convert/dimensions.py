@@ -89,8 +89,13 @@ class Dimensions:
                     self.ids.setdefault(number[0], dataset.address)
             if "DIMENSION_LIST" in dataset.attributes:
                 self.attached[dataset.address] = scale_addresses(dataset)
-        if any(scale.unlimited for scale in self.scales.values()):
+        if self.any_unlimited:
             self.lengthen_by(datasets)
+
+    @property
+    def any_unlimited(self) -> bool:
+        """Whether an axis may have to be lengthened."""
+        return any(scale.unlimited for scale in self.scales.values())
 
     def users(self, datasets: Iterable[Dataset]) -> dict[int, list[tuple[int, int]]]:
         """Return who uses the unlimited scales among `datasets`, by REFERENCE_LIST.
@@ -150,12 +155,11 @@ class Dimensions:
         needed: Counter[int] = Counter()
         known = self.local[group] = []
         for name, dataset in links:
-            shape, scale = dataset.dataspace.shape, self.scales.get(dataset.address)
+            scale = self.scales.get(dataset.address)
             if scale is not None:
                 known.append(Scale(readable(name), scale.size, scale.unlimited))
-            attached = self.attached.get(dataset.address, [0] * len(shape))
-            axes = zip(shape, self.scales_of(dataset), attached, strict=True)
-            needed |= Counter([size for size, named, at in axes if named is None and at == 0])
+            axes = zip(dataset.dataspace.shape, self.axes_of(dataset), strict=True)
+            needed |= Counter([size for size, at in axes if at == 0])
         self.next_phony += len(known)
         fixed = Counter(scale.size for scale in known if not scale.unlimited)
         for size, count in needed.items():

@@ -123,12 +123,11 @@ def _read_group(
         _read_outside(file, outside, refusals),
     ]
     read, others = yield from together(readings)
-    read = yield from together(
-        [
-            _lengthened(file, dimensions, dataset, array)
-            for (_, dataset), array in zip(datasets.values(), read, strict=True)
-        ]
-    )
+    if dimensions.any_unlimited:
+        pairs = zip(datasets.values(), read, strict=True)
+        read = yield from together(
+            [_lengthened(file, dimensions, dataset, array) for (_, dataset), array in pairs]
+        )
     storage: dict[int, ManifestArray] = {}
     for (address, (path, _)), array in zip(datasets.items(), read, strict=True):
         if isinstance(array, VirtualizeError):
