@@ -97,6 +97,23 @@ def test_a_soft_link_to_a_scale_counts(tmp_path: Path) -> None:
     assert names_of(parse(path, group="b")) == h5netcdf_names(path, group="b")
 
 
+def test_what_links_lead_to_gets_numbers_of_the_group_that_shows_it(tmp_path: Path) -> None:
+    path = tmp_path / "file.h5"
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["d"] = np.zeros((7, 3))
+    with h5py.File(path, "w") as file:
+        file["a/v"] = np.zeros((4, 3))
+        file["b/w"] = np.zeros((5, 3))
+        file["b/soft"] = h5py.SoftLink("/a/v")
+        file["b/external"] = h5py.ExternalLink("other.h5", "/d")
+    for tree in (parse(path, group="b"), parse(path).groups["b"]):
+        sizes: dict[Any, int] = {}
+        for array in tree.arrays.values():
+            for name, size in zip(array.metadata.dimension_names or (), array.shape, strict=True):
+                assert sizes.setdefault(name, size) == size, name
+        assert len(sizes) == 4
+
+
 def write_beams(path: Path, with_scales: bool) -> None:
     """Write a file of 16 groups with megabytes of data between their headers."""
     with h5py.File(path, "w") as file:

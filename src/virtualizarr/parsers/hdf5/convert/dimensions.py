@@ -17,12 +17,15 @@ from typing import Any
 
 import numpy as np
 
+from virtualizarr.model import ManifestArray
 from virtualizarr.parsers.hdf5.convert.attributes import is_scale
 from virtualizarr.parsers.hdf5.convert.text import readable
 from virtualizarr.parsers.hdf5.layout import Attribute, Dataset, DataspaceType
 
 NON_COORDINATE_PREFIX = "_nc4_non_coord_"
 """netCDF-4 puts it before a variable that has a dimension's name but is not its coordinate."""
+
+PHONY = "phony_dim_"
 
 NOT_A_VARIABLE = "This is a netCDF dimension but not a netCDF variable"
 
@@ -166,7 +169,7 @@ class Dimensions:
             known += [self._next(size) for _ in range(count - fixed[size])]
 
     def _next(self, size: int) -> Scale:
-        scale = Scale(f"phony_dim_{self.next_phony}", size, False)
+        scale = Scale(f"{PHONY}{self.next_phony}", size, False)
         self.next_phony += 1
         return scale
 
@@ -190,6 +193,24 @@ class Dimensions:
                 used.add(scale.name)
             names.append(scale.name)
         return tuple(names)
+
+    def adopted(self, group: str, array: ManifestArray) -> ManifestArray:
+        """Return an array of another file, or of a part not read, as one of `group`'s.
+
+        Its phony dimensions were numbered elsewhere: here they get names as if they had none.
+        """
+        metadata = array.metadata
+        names = metadata.dimension_names
+        if names is None:
+            return array
+        scales = [
+            None if name is None or name.startswith(PHONY) else Scale(name, size, False)
+            for name, size in zip(names, metadata.shape, strict=True)
+        ]
+        if None not in scales:
+            return array
+        renamed = metadata.replace(dimension_names=self.complete(group, metadata.shape, scales))
+        return ManifestArray(renamed, array.manifest)
 
 
 def scale_addresses(dataset: Dataset) -> list[int]:

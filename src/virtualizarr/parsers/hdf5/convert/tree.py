@@ -270,7 +270,7 @@ def _assemble(
     for name, each in plan.outside.items():
         node = outside[each]
         if isinstance(node, ManifestArray):
-            arrays[name] = node
+            arrays[name] = dimensions.adopted(group.path, node)
         elif isinstance(node, ManifestGroup):
             groups[name] = node
     attributes = convert_attributes(group.attributes, file.paths)
