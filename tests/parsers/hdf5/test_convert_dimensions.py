@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import h5py
 import netCDF4
@@ -12,6 +13,8 @@ import xarray as xr
 
 from materialize import values_of
 from parsers.hdf5.reading_files import parse
+from virtualizarr.errors import UnsupportedFeatureError
+from virtualizarr.parsers.hdf5.convert import lengthening
 
 pytestmark = pytest.mark.filterwarnings("ignore:Duplicate dimension names")
 
@@ -164,3 +167,112 @@ def test_records_never_written_read_as_netcdf_fills_them(tmp_path: Path) -> None
         file.set_auto_mask(False)
         for name, variable in file.variables.items():
             np.testing.assert_array_equal(values_of(tree.arrays[name]), variable[...], name)
+
+
+KINDS = ("S1", "i1", "<u2", "<i4", ">i4", "<i8", ">u8", "<f4", ">f8")
+
+
+def write_short(path: Path, fill: object, shape: tuple[int, int], **options: Any) -> None:
+    """Write variables of which the last chunks reach past what is written, and a longer one."""
+    with netCDF4.Dataset(path, "w") as file:
+        file.createDimension("t", None)
+        file.createDimension("x", 3)
+        file.createVariable("long", "f8", ("t",))[:] = np.arange(11)
+        options |= {"chunksizes": (4, 2), "fill_value": fill}
+        for kind in KINDS:
+            if kind[0] in "<>":
+                options["endian"] = "big" if kind[0] == ">" else "little"
+            made = file.createVariable(f"v_{kind}", kind, ("t", "x"), **options)
+            made[: shape[0], : shape[1]] = np.full(shape, 1).astype(kind)
+
+
+@pytest.mark.parametrize("fill", [False, None])
+@pytest.mark.parametrize("options", [{}, {"zlib": True, "shuffle": True, "fletcher32": True}])
+def test_chunks_partly_beyond_what_was_written(
+    tmp_path: Path, fill: object, options: dict[str, Any]
+) -> None:
+    path = tmp_path / "file.nc"
+    write_short(path, fill, (6, 3), **options)
+    if not options and fill is False:
+        with h5py.File(path, "r+") as file:  # as a library that does not clear its memory would
+            for name in file:
+                if name[0] == "v" and file[name].dtype.kind != "S":
+                    raw = np.full((4, 2), 1, file[name].dtype)
+                    raw[2:] = 99
+                    file[name].id.write_direct_chunk((4, 0), raw.tobytes())
+                    raw[:, 1] = 98
+                    file[name].id.write_direct_chunk((4, 2), raw.tobytes())
+    tree = parse(path)
+    with netCDF4.Dataset(path) as file:
+        file.set_auto_maskandscale(False)
+        for name, variable in file.variables.items():
+            np.testing.assert_array_equal(values_of(tree.arrays[name]), variable[...], name)
+
+
+def test_missing_chunks_of_a_short_variable_without_fill_values(tmp_path: Path) -> None:
+    path = tmp_path / "file.nc"
+    with netCDF4.Dataset(path, "w") as file:
+        file.createDimension("t", None)
+        file.createVariable("long", "f8", ("t",))[:] = np.arange(11)
+        made = file.createVariable("v", "i4", ("t",), fill_value=False, chunksizes=(4,))
+        made[5:7] = 1
+    expected = xr.open_dataset(path, engine="h5netcdf", decode_cf=False)["v"].values
+    np.testing.assert_array_equal(values_of(parse(path).arrays["v"]), expected)
+
+
+def test_short_variables_that_would_take_too_much_inline_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file.nc"
+    write_short(path, False, (6, 3))
+    monkeypatch.setattr(lengthening, "MAX_EDGES", 15)
+    with pytest.raises(UnsupportedFeatureError, match="past its end"):
+        parse(path)
+
+
+def test_a_group_alone_knows_who_else_lengthens_its_dimensions(tmp_path: Path) -> None:
+    path = tmp_path / "file.nc"
+    with netCDF4.Dataset(path, "w") as file:
+        file.createDimension("t", None)
+        file.createDimension("u", None)
+        file.createVariable("u", "f8", ("u",))[:] = np.arange(2)
+        file.createGroup("a").createVariable("v", "f4", ("t",))[:] = np.ones(3)
+        file.createGroup("a").createVariable("w", "f4", ("u",))[:] = np.ones(3)
+        file.createGroup("b/c").createVariable("long", "f4", ("t", "u"))[:] = np.ones((9, 5))
+    same_as_xarray(path, "a")
+    assert parse(path, group="a").arrays["v"].shape == (9,)
+
+
+def test_coordinates_of_several_dimensions_lengthen_them(tmp_path: Path) -> None:
+    path = tmp_path / "file.nc"
+    with netCDF4.Dataset(path, "w") as file:
+        file.createDimension("t", None)
+        file.createDimension("x", 3)
+        file.createDimension("n", 2)
+        file.createVariable("n", "i4", ("n", "t", "x"), fill_value=-9)[:] = np.ones((2, 4, 3))
+        file.createVariable("short", "i4", ("t",), fill_value=-9)[:] = [1, 2]
+        below = file.createGroup("g")
+        below.createDimension("m", 2)
+        below.createVariable("m", "i4", ("m", "t"), fill_value=-9)[:] = np.ones((2, 7))
+        below.createVariable("v", "i4", ("t",), fill_value=-9)[:] = np.ones(5)
+    whole = {**parse(path).arrays, **parse(path).groups["g"].arrays}
+    for group in (None, "g"):
+        with xr.open_dataset(path, engine="netcdf4", group=group, decode_cf=False) as expected:
+            for name, variable in expected.variables.items():
+                found = [whole[str(name)], parse(path, group=group).arrays[str(name)]]
+                assert [each.metadata.dimension_names for each in found] == [variable.dims] * 2
+                assert [each.shape for each in found] == [variable.shape] * 2, name
+
+
+def test_texts_never_written_are_the_fill_value(tmp_path: Path) -> None:
+    path = tmp_path / "file.nc"
+    with netCDF4.Dataset(path, "w") as file:
+        file.createDimension("t", None)
+        file.createVariable("long", "f4", ("t",))[:] = np.arange(9)
+        file.createVariable("never", str, ("t",), fill_value="none")
+        file.createVariable("short", str, ("t",), fill_value="none", chunksizes=(2,))[1] = "q"
+        file.createVariable("plain", str, ("t",), chunksizes=(2,))[1] = "q"
+    tree = parse(path)
+    with netCDF4.Dataset(path) as file:
+        for name in ("never", "short", "plain"):
+            assert values_of(tree.arrays[name]).tolist() == file[name][...].tolist(), name

@@ -6,7 +6,7 @@ the hierarchy, not the number of its objects. Values are resolved at the end, al
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,9 @@ from virtualizarr.parsers.hdf5.read_superblock import read_superblock, through_c
 from virtualizarr.source.reading import Reading
 
 __all__ = [
+    "MAX_DEPTH",
+    "joined",
+    "next_level",
     "read_superblock",
     "read_values",
     "read_vlen",
@@ -46,7 +49,7 @@ __all__ = [
     "walk",
 ]
 
-_MAX_DEPTH = 1024  # groups within groups
+MAX_DEPTH = 1024  # groups within groups
 _MAX_SOFT_LINKS = 16  # followed on the way to one object
 
 
@@ -67,37 +70,38 @@ def _walk(superblock: Superblock, group: str) -> Reading[Hierarchy]:
         paths[each.path] = each.address
         for link in each.links.values():
             if isinstance(link, HardLink):
-                paths[_joined(each.path, link.name)] = link.address
+                paths[joined(each.path, link.name)] = link.address
     paths[path] = address
     level = [(path, address)]
-    for _ in range(_MAX_DEPTH):
+    for _ in range(MAX_DEPTH):
         objects = yield from read_found(superblock, level)
         found |= {each.address: each for each in objects}
-        level = _next_level(objects, found, paths)
+        level = next_level(objects, found.keys(), paths)
         if not level:
             break
     else:
-        raise UnsupportedFeatureError(f"groups are nested more than {_MAX_DEPTH} deep")
+        raise UnsupportedFeatureError(f"groups are nested more than {MAX_DEPTH} deep")
     built = yield from read_built(superblock, found)
     ancestors = tuple(Group(each.path, each.address, {}, each.links) for each in passed)
     return Hierarchy(built[address], built, paths, ancestors)
 
 
-def _joined(path: str, name: str) -> str:
+def joined(path: str, name: str) -> str:
+    """Return the path of `name` in the group at `path`."""
     return f"{path}{name}" if path == "/" else f"{path}/{name}"
 
 
-def _next_level(
-    objects: list[Found], found: dict[int, Found], paths: dict[str, int]
+def next_level(
+    objects: list[Found], met: Collection[int], paths: dict[str, int]
 ) -> list[tuple[str, int]]:
-    """Return path and address of the objects below that were not met yet; note every path."""
+    """Return path and address of the objects below whose address is not `met`; note every path."""
     level: dict[int, str] = {}
     for each in objects:
         for link in each.links.values():
             if isinstance(link, HardLink):
-                path = _joined(each.path, link.name)
+                path = joined(each.path, link.name)
                 paths[path] = link.address
-                if link.address not in found and link.address not in level:
+                if link.address not in met and link.address not in level:
                     level[link.address] = path
     return [(path, address) for address, path in level.items()]
 
@@ -119,7 +123,7 @@ def _descend(superblock: Superblock, group: str) -> Reading[tuple[list[Found], s
             raise here.error
         link = here.links.get(todo[0])
         if isinstance(link, HardLink):
-            path, address = _joined(path, todo.pop(0)), link.address
+            path, address = joined(path, todo.pop(0)), link.address
             trail.append((path, address))
         elif isinstance(link, SoftLink):
             followed += 1
@@ -169,7 +173,7 @@ def resolve(hierarchy: Hierarchy, path: str, start: str = "/") -> H5Object | Non
         name = todo.pop(0)
         link = links.get(name)
         if isinstance(link, HardLink):
-            here = _joined(here, name)
+            here = joined(here, name)
             known = hierarchy.objects.get(link.address)
             here = known.path if known is not None else here
         elif isinstance(link, SoftLink) and followed < _MAX_SOFT_LINKS:

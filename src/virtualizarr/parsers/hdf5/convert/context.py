@@ -32,6 +32,11 @@ class OpenFile:
         return self.location.url
 
     @property
+    def is_first(self) -> bool:
+        """Whether this is the file asked for, not one that it led to."""
+        return len(self.trail) <= 1
+
+    @property
     def size(self) -> int | None:
         """Size in bytes; None if neither the store nor the superblock says."""
         known = self.location.size

@@ -20,7 +20,7 @@ from virtualizarr.parsers.hdf5.layout import (
     Link,
     SoftLink,
 )
-from virtualizarr.parsers.hdf5.read import resolve
+from virtualizarr.parsers.hdf5.read import joined, resolve
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +29,6 @@ class Outside:
 
     file: str | None
     path: str
-
-
-def joined(group: str, name: str) -> str:
-    """Return the path of `name` in `group`."""
-    return f"{group.rstrip('/')}/{name}"
 
 
 def follow(hierarchy: Hierarchy, group: Group, link: Link) -> H5Object | Outside | None:

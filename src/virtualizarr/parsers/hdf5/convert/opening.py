@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from virtualizarr.model import Location
 from virtualizarr.parsers.hdf5.convert.context import OpenFile
+from virtualizarr.parsers.hdf5.layout import Hierarchy
 from virtualizarr.parsers.hdf5.read import read_superblock, walk
 from virtualizarr.source.facts import FileFacts
 from virtualizarr.source.reading import Reading, Stat
@@ -15,8 +16,13 @@ def open_file(url: str, path: str, trail: tuple[tuple[str, str], ...]) -> Readin
     hierarchy = yield from walk(superblock, path)
     (answer,) = yield [Stat()]
     facts: FileFacts = answer
+    location = Location(url, facts.size, facts.etag, facts.last_modified)
+    return OpenFile(location, superblock, hierarchy, names_of(hierarchy), (*trail, (url, path)))
+
+
+def names_of(hierarchy: Hierarchy) -> dict[int, str]:
+    """Return the first path of every object, by the address of its header."""
     names: dict[int, str] = {}
     for way, address in hierarchy.paths.items():
         names.setdefault(address, way)
-    location = Location(url, facts.size, facts.etag, facts.last_modified)
-    return OpenFile(location, superblock, hierarchy, names, (*trail, (url, path)))
+    return names

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from functools import lru_cache
 
 from numcodecs.registry import get_codec
@@ -33,7 +34,12 @@ def codecs_for(pipeline: Pipeline, index: ChunkIndex) -> tuple[CodecJSON, ...]:
 
 def decode_chunk(pipeline: Pipeline, mask: int, data: bytes, size: int) -> bytes:
     """Undo the filters of one chunk that holds `size` bytes; CorruptFileError if that fails."""
-    for codec in reversed(bound(pipeline.applied(mask))):
+    return decode_bytes(pipeline.applied(mask), data, size)
+
+
+def decode_bytes(codecs: Sequence[CodecJSON], data: bytes, size: int) -> bytes:
+    """Undo bytes-to-bytes codecs of one chunk of `size` bytes; errors as `decode_chunk`."""
+    for codec in reversed(bound(codecs)):
         try:
             data = bytes(get_codec(to_numcodecs(codec, nbytes=size)).decode(data))
         except (ValueError, RuntimeError, zlib.error) as error:
@@ -42,4 +48,11 @@ def decode_chunk(pipeline: Pipeline, mask: int, data: bytes, size: int) -> bytes
             raise CorruptFileError(f"a chunk does not decode: {error}") from error
     if len(data) != size:
         raise CorruptFileError(f"a chunk decodes to {len(data)} bytes, {size} are declared")
+    return data
+
+
+def encode_bytes(codecs: Sequence[CodecJSON], data: bytes) -> bytes:
+    """Encode one chunk; UnsupportedFeatureError names a codec that only decodes."""
+    for codec in codecs:
+        data = bytes(get_codec(to_numcodecs(codec)).encode(data))
     return data

@@ -74,7 +74,7 @@ def read_texts(file: OpenFile, dataset: Dataset) -> Reading[ManifestArray]:
         chunks = yield from _read_block(file, dataset)
     array = array_of(dataset, element, shape=shape, chunk_shape=chunk_shape)
     grid = array.metadata.grid_shape
-    if len(chunks) < prod(grid):
+    if len(chunks) < prod(grid) or None in dataset.dataspace.max_shape:  # it may be lengthened
         fill = yield from _read_fill(file, dataset, datatype)
         array = ManifestArray(array.metadata.replace(fill_value=fill), array.manifest)
     if not chunks:

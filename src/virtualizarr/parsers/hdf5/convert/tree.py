@@ -14,22 +14,23 @@ from virtualizarr.errors import (
     VirtualizeError,
 )
 from virtualizarr.model import ManifestArray, ManifestGroup
-from virtualizarr.parsers.hdf5.convert.arrays import read_arrays
+from virtualizarr.parsers.hdf5.convert.arrays import ArrayOrError, read_arrays
 from virtualizarr.parsers.hdf5.convert.attributes import convert_attributes
 from virtualizarr.parsers.hdf5.convert.context import MAX_FILES, OpenFile
 from virtualizarr.parsers.hdf5.convert.dimensions import (
     NON_COORDINATE_PREFIX,
     Dimensions,
     is_only_dimension,
-    scale_addresses,
 )
-from virtualizarr.parsers.hdf5.convert.links import Outside, follow, joined
+from virtualizarr.parsers.hdf5.convert.lengthening import read_lengthened
+from virtualizarr.parsers.hdf5.convert.links import Outside, follow
 from virtualizarr.parsers.hdf5.convert.opening import open_file
+from virtualizarr.parsers.hdf5.convert.read_dimensions import read_dimensions
 from virtualizarr.parsers.hdf5.convert.text import readable
 from virtualizarr.parsers.hdf5.convert.urls import beside
 from virtualizarr.parsers.hdf5.convert.variables import variable_of
 from virtualizarr.parsers.hdf5.layout import BrokenObject, Dataset, Group
-from virtualizarr.parsers.hdf5.read import walk
+from virtualizarr.parsers.hdf5.read import joined
 from virtualizarr.source.reading import Elsewhere, Reading, together
 
 MAX_DEPTH = 200
@@ -81,16 +82,17 @@ def read_node(
     chunk indexes of all datasets are read together, one level a round.
     """
     root = file.hierarchy.root
-    datasets = [each for each in file.hierarchy.objects.values() if isinstance(each, Dataset)]
-    datasets += yield from _read_scales_above(file, datasets)
-    dimensions = Dimensions.of(datasets, file.paths)
+    dimensions = yield from read_dimensions(file)
     match root:
         case Dataset():
             (found,) = yield from read_arrays(file, [root])
             if isinstance(found, VirtualizeError):
                 raise _with_advice(found.located(node=root.path), root.path.rpartition("/")[2])
+            found = yield from read_lengthened(file, dimensions, root, found)
+            if isinstance(found, VirtualizeError):
+                raise found.located(node=root.path)
             parent = root.path.rpartition("/")[0]
-            dimensions.number(parent, [root])
+            dimensions.number(parent, [(root.path.rpartition("/")[2], root)])
             return variable_of(file, dimensions, parent, root, found)
         case Group():
             return (yield from _read_group(file, root, dimensions, frozenset(drop), refusals))
@@ -98,18 +100,6 @@ def read_node(
             raise root.error
         case _:
             raise UnsupportedFeatureError("a named datatype holds no data", node=root.path)
-
-
-def _read_scales_above(file: OpenFile, datasets: list[Dataset]) -> Reading[list[Dataset]]:
-    """Return the dimension scales that `datasets` use but that lie in groups above the root."""
-    if not file.hierarchy.ancestors:
-        return []
-    used = {at for each in datasets for at in scale_addresses(each)}
-    above = [
-        file.paths[at] for at in used - {each.address for each in datasets} if at in file.paths
-    ]
-    found = yield from together([walk(file.superblock, path) for path in sorted(above)])
-    return [each.root for each in found if isinstance(each.root, Dataset)]
 
 
 def _read_group(
@@ -133,6 +123,11 @@ def _read_group(
         _read_outside(file, outside, refusals),
     ]
     read, others = yield from together(readings)
+    if dimensions.any_unlimited:
+        pairs = zip(datasets.values(), read, strict=True)
+        read = yield from together(
+            [_lengthened(file, dimensions, dataset, array) for (_, dataset), array in pairs]
+        )
     storage: dict[int, ManifestArray] = {}
     for (address, (path, _)), array in zip(datasets.items(), read, strict=True):
         if isinstance(array, VirtualizeError):
@@ -140,9 +135,15 @@ def _read_group(
         else:
             storage[address] = array
     found = dict(zip(outside, others, strict=True))
-    for held in plans.values():
-        dimensions.number(held.group.path, held.datasets.values())
     return _assemble(file, plan, dimensions, storage, found, {})
+
+
+def _lengthened(
+    file: OpenFile, dimensions: Dimensions, dataset: Dataset, array: ArrayOrError
+) -> Reading[ArrayOrError]:
+    if isinstance(array, VirtualizeError):
+        return array
+    return (yield from read_lengthened(file, dimensions, dataset, array))
 
 
 def _plan(
@@ -269,7 +270,7 @@ def _assemble(
     for name, each in plan.outside.items():
         node = outside[each]
         if isinstance(node, ManifestArray):
-            arrays[name] = node
+            arrays[name] = dimensions.adopted(group.path, node)
         elif isinstance(node, ManifestGroup):
             groups[name] = node
     attributes = convert_attributes(group.attributes, file.paths)
