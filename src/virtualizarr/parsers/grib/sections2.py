@@ -7,6 +7,7 @@ the sections' heads (bitmaps of earlier fields, very long sections), is left to 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from struct import Struct
 
@@ -39,6 +40,8 @@ for _number, _earlier in enumerate(BEFORE):
     _FOLLOWS[list(_earlier), _number] = True
 
 type Ints = npt.NDArray[np.int64]
+type Columns = tuple[list[int], list[int], list[int], list[int], list[int]]
+"""Kind, moment, message, offset and length of fields, as an `Inventory` has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +72,42 @@ class Rows:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """Messages that were walked: `bounds` are where they begin and end, `odd` says which are odd.
+
+    The others have all their fields in `columns`, which are those of an inventory; `message` has
+    the number of the message of each.
+    """
+
+    view: memoryview
+    base: int
+    bounds: list[int]
+    odd: npt.NDArray[np.bool_]
+    message: Ints
+    columns: Columns
+
+    def place(self, window: Window, start: int) -> int | None:
+        """Return which message begins at `start` of a window; None if it was not walked."""
+        if self.view is not window.view or self.base != window.base:
+            return None
+        place = bisect_left(self.bounds, start)
+        return place if place < len(self.odd) and self.bounds[place] == start else None
+
+    def next_odd(self, first: int) -> int:
+        """Return the number of the first odd message from `first` on, or of messages."""
+        odd = self.odd[first:]
+        return first + int(odd.argmax()) if odd.any() else len(self.odd)
+
+    def add(self, first: int, stop: int, inventory: Inventory) -> None:
+        """Add the fields of some messages."""
+        begin, end = np.searchsorted(self.message, (first, stop)).tolist()
+        inventory.extend(*(column[begin:end] for column in self.columns))
+
+
 @dataclass(slots=True)
 class Many:
-    """Reads many messages at a time, as many as were found not to be odd before.
+    """Reads many messages at a time, ever more while none is odd.
 
     Where it is of no use, it is tried again after two messages, four, up to `MOST_PATIENCE`.
     """
@@ -79,6 +115,7 @@ class Many:
     at_once: int = FIRST
     wait: int = 0
     delay: int = 1
+    walk: Walk | None = None
 
     def read(self, window: Window, start: int, inventory: Inventory) -> tuple[int, list[int]]:
         """Add the fields of messages that follow one another from `start` on and are held whole.
@@ -86,19 +123,37 @@ class Many:
         Returns where they end, which is where a message needs a closer look, and their lengths.
         """
         lengths: list[int] = []
+        while True:
+            walk, first = self._walk_at(window, start, inventory)
+            if walk is None:
+                return start, lengths
+            stop = walk.next_odd(first)
+            walk.add(first, stop, inventory)
+            start = walk.bounds[stop]
+            lengths += np.diff(walk.bounds[first : stop + 1]).tolist()
+            if stop < len(walk.odd):
+                return start, lengths
+            self.at_once = min(max(4 * len(walk.odd), LEAST_AT_ONCE), LARGEST)
+
+    def _walk_at(self, window: Window, start: int, inventory: Inventory) -> tuple[Walk | None, int]:
+        """Return a walk in which a message begins at `start`, and which one."""
+        if self.walk is not None:
+            place = self.walk.place(window, start)
+            if place is not None:
+                return self.walk, place
+            self.walk = None
         self.wait -= 1
-        while self.wait < 0:
-            bounds = _messages(window, start, self.at_once)
-            count = _read(window, bounds, inventory) if len(bounds) > FEWEST else 0
-            start = bounds[count]
-            lengths += np.diff(bounds[: count + 1]).tolist()
-            whole = count == self.at_once
-            self.at_once = min(max(4 * count if whole else count, LEAST_AT_ONCE), LARGEST)
-            if not whole:
-                self.delay = 1 if lengths else min(2 * self.delay, MOST_PATIENCE)
-                self.wait = 0 if lengths else self.delay
-                break
-        return start, lengths
+        if self.wait >= 0:
+            return None, 0
+        bounds = _messages(window, start, self.at_once)
+        walk = _walked(window, bounds, inventory) if len(bounds) > FEWEST else None
+        if walk is None or walk.odd[0]:
+            self.delay = min(2 * self.delay, MOST_PATIENCE)
+            self.wait = self.delay
+        else:
+            self.delay, self.wait = 1, 0
+        self.walk = walk
+        return walk, 0
 
 
 def _messages(window: Window, start: int, most: int) -> list[int]:
@@ -119,19 +174,16 @@ def _messages(window: Window, start: int, most: int) -> list[int]:
     return bounds
 
 
-def _read(window: Window, bounds: list[int], inventory: Inventory) -> int:
-    """Add the fields of the messages between `bounds` up to the first odd one; say how many."""
+def _walked(window: Window, bounds: list[int], inventory: Inventory) -> Walk:
+    """Walk the messages between `bounds`; what their fields are is numbered by the inventory."""
     octets = np.frombuffer(window.view, np.uint8)
     edges = np.array(bounds, np.int64) - window.base
     rows, odd = _walk(octets, edges[:-1] + INDICATOR, edges[1:] - len(END))
     ends = windows(octets, len(END))[edges[1:] - len(END)]
     odd |= (ends != np.frombuffer(END, np.uint8)).any(axis=1)
-    count = int(odd.argmax()) if odd.any() else len(odd)
-    if count < len(odd):
-        rows = rows.take(np.flatnonzero(rows.message < count))
-    if len(rows.message):
-        _add(rows, window.base, inventory)
-    return count
+    rows = rows.take(np.flatnonzero(~odd[rows.message]))
+    columns = _columns(rows, window.base, inventory)
+    return Walk(window.view, window.base, bounds, odd, rows.message, columns)
 
 
 def _walk(octets: Octets, first: Ints, end: Ints) -> tuple[Rows, npt.NDArray[np.bool_]]:
@@ -189,8 +241,8 @@ def _u2(octets: Octets, at: Ints) -> npt.NDArray[np.uint16]:
     return found
 
 
-def _add(rows: Rows, base: int, inventory: Inventory) -> None:
-    """Add fields; those whose headers are as long and of one template are taken together."""
+def _columns(rows: Rows, base: int, inventory: Inventory) -> Columns:
+    """Return the columns of fields; headers that are as long and of one template go together."""
     template = _u2(rows.octets, rows.place[:, 4] + 7)
     form = (rows.size[:, 4] << 16) | template
     for number in np.unique(template).tolist():
@@ -207,7 +259,7 @@ def _add(rows: Rows, base: int, inventory: Inventory) -> None:
     kind, moment = codes.tolist()
     places = (rows.start + base).tolist()
     begin, size = (rows.begin + base).tolist(), (stop - rows.begin).tolist()
-    inventory.extend(kind, moment, places, begin, size)
+    return kind, moment, places, begin, size
 
 
 def _grids(rows: Rows, inventory: Inventory) -> Ints:
