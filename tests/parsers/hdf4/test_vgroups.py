@@ -294,6 +294,17 @@ END_GROUP=SwathStructure
 """
 
 
+def test_a_field_of_a_swath_with_a_name_that_is_no_name(tmp_path: Path) -> None:
+    path = tmp_path / "a.hdf"
+    fields = {"Aerosol": (numbers((6, 4), "f4"), ("GeoTrack:Orbit", "Cross:Orbit"))}
+    refs = write_fields(path, fields, **{"StructMetadata.0": SWATH})
+    table = hdf4_tables.write_table(path, "a/b", {"a": np.arange(6.0)})
+    members = [(DFTAG_NDG, refs["Aerosol"]), (DFTAG_VH, table)]
+    part = hdf4_tables.write_vgroup(path, "Data Fields", members, "SWATH Vgroup")
+    hdf4_tables.write_vgroup(path, "Orbit", [(DFTAG_VG, part)], "SWATH")
+    assert {*parse_file(HDF4Parser(), path)["Orbit"].arrays} == {"Aerosol", "a_b"}
+
+
 def test_a_swath_has_its_geolocation(tmp_path: Path) -> None:
     path = tmp_path / "a.hdf"
     dims = ("GeoTrack:Orbit", "Cross:Orbit")

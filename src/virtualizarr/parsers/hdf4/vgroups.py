@@ -118,7 +118,7 @@ class Tree:
             for name, table in self._tables(part):
                 columns = [*table.arrays.values()]
                 if len(columns) == 1 and name not in fields:
-                    fields[name] = columns[0]
+                    fields[node_names([*fields, name])[-1]] = columns[0]
                 else:
                     tables.append((name, within(table, above)))
         arrays = unique_dims(_with_dims(fields, structure), above)
