@@ -41,10 +41,9 @@ def gather_blocks(content: memoryview, blocks: ByteBlocks) -> npt.NDArray[np.uin
 
 
 def gather(file: npt.NDArray[np.uint8], blocks: ByteBlocks) -> npt.NDArray[np.uint8]:
-    """Return `blocks` of the bytes `file`: uint8 `(n, size)`, zeros past its end.
+    """Copy `blocks` out of the bytes `file`: uint8 `(n, size)`, zeros past its end.
 
-    What lies at equal distances is not copied. Unchecked: no start may be negative, and the answer
-    is allocated whatever its size.
+    Unchecked: no start may be negative, and the answer is allocated whatever its size.
     """
     if blocks.size == 0 or len(file) < blocks.size:
         return _gather_padded(file, blocks)
@@ -52,7 +51,7 @@ def gather(file: npt.NDArray[np.uint8], blocks: ByteBlocks) -> npt.NDArray[np.ui
     if not len(blocks.starts) or int(blocks.starts.max()) <= last:
         rows = windows(file, blocks.size)
         if step := _step(blocks.starts):
-            return rows[int(blocks.starts[0]) :: step][: len(blocks.starts)]
+            return rows[int(blocks.starts[0]) :: step][: len(blocks.starts)].copy()
         return rows[blocks.starts]
     out = np.empty((len(blocks.starts), blocks.size), np.uint8)
     crossing = blocks.starts > last

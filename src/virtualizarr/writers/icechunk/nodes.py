@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 DOCUMENT = "zarr.json"
 MAX_IN_FLIGHT = 64
+_PLAIN = ("C_CONTIGUOUS", "ALIGNED")
+"""How Icechunk takes columns; those that were unpickled may lie at any address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +98,8 @@ class Putter:
                 path,
                 part.shape,
                 part.urls,
-                part.offset,
-                part.length,
+                np.require(part.offset, requirements=_PLAIN),
+                np.require(part.length, requirements=_PLAIN),
                 validate_containers=self._validate,
                 arr_offset=part.start,
                 checksum=part.checksum,
