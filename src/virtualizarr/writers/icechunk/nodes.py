@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 DOCUMENT = "zarr.json"
 MAX_IN_FLIGHT = 64
-_PLAIN = ("C_CONTIGUOUS", "ALIGNED")
-"""How Icechunk takes columns; those that were unpickled may lie at any address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +96,8 @@ class Putter:
                 path,
                 part.shape,
                 part.urls,
-                np.require(part.offset, requirements=_PLAIN),
-                np.require(part.length, requirements=_PLAIN),
+                np.require(part.offset, requirements=("C", "A")),  # unpickled ones lie anywhere
+                np.require(part.length, requirements=("C", "A")),
                 validate_containers=self._validate,
                 arr_offset=part.start,
                 checksum=part.checksum,
