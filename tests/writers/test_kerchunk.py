@@ -182,6 +182,24 @@ def test_any_number_of_missing_chunks_that_read_as_nan_can_be_written():
     assert_same_tree(group_from_refs(refs), group)
 
 
+def test_a_mask_that_the_dtype_cannot_hold_is_not_hidden_by_a_fill_of_nan(tmp_path):
+    values = np.array([1, 2, 3, 0.1], "f4")
+    metadata = ArrayMetadata.create(
+        shape=(4,),
+        dtype=values.dtype,
+        chunk_shape=(4,),
+        fill_value=np.nan,
+        attributes={"_FillValue": np.float64(0.1), "missing_value": np.float32(2)},
+        dimension_names=("x",),
+    )
+    array = ManifestArray(metadata, ChunkManifest.inlined(values.tobytes()).reshape_grid((1,)))
+    kerchunk.write(ManifestGroup({"v": array}), tmp_path / "a.json", format="json")
+    for engine in ("virtualizarr", "kerchunk"):
+        found = xr.open_dataset(str(tmp_path / "a.json"), engine=engine, mask_and_scale=False)
+        assert found["v"].attrs["_FillValue"] == 0.1
+        assert found["v"].attrs["missing_value"] == 2
+
+
 def test_too_many_missing_chunks_for_zarr_v2_are_refused_by_name():
     shape, chunks = (1 << 20,), (1 << 10,)
     array = virtual(shape=shape, chunks=chunks, missing=range(1024), fill_value=3.0)

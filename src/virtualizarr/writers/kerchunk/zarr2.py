@@ -75,8 +75,11 @@ def documents_of(metadata: ArrayMetadata) -> Documents:
         attributes.pop(FILL_ATTRIBUTE, None)
     reads_as = fill if fill is not None else null_fill(dtype)
     right = _same_fill(reads_as, metadata.fill_value, dtype)
-    unmasked_nan = fill is None and dtype.kind == "f" and metadata.fill_value == "NaN"
-    if unmasked_nan:  # a mask of NaN changes nothing
+    unmasked = FILL_ATTRIBUTE not in metadata.attributes
+    unmasked_nan = unmasked and dtype.kind == "f" and metadata.fill_value == "NaN"
+    if (
+        unmasked_nan
+    ):  # a mask of NaN changes nothing; but it would hide one that is among attributes
         fill, right = "NaN", True
     zarray: dict[str, Json] = {
         "zarr_format": 2,
