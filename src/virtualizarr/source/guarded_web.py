@@ -21,6 +21,7 @@ import urllib3
 from obstore.exceptions import NotSupportedError
 
 from virtualizarr.errors import SourceError, UnsupportedFeatureError
+from virtualizarr.source.stores import sorted_options
 from virtualizarr.source.urls import WEB_SCHEMES, redact, split_url
 
 MOST_REDIRECTS = 10
@@ -51,13 +52,13 @@ class GuardedWebStore:
     """One file on a web server, as a store that `StoreClient` reads; blocking.
 
     `may_follow` is called with the URL of every redirect, and raises where it may not be followed.
-    `client` are options as obstore's `client_options`; credentials among the headers are not sent
-    to another host.
+    `client` are options as obstore's `client_options`, the timeouts among them; credentials in
+    headers are sent to no other host, nor without encryption if they were to be sent with it.
     """
 
     url: str
     may_follow: Callable[[str], None]
-    client: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    client: Mapping[str, Any] = field(repr=False)
 
     def get(self, path: str, options: Mapping[str, Any] | None = None) -> Answer:
         """Return the range `options["range"]`, or the whole file.
@@ -92,7 +93,7 @@ class GuardedWebStore:
 
     def _response(self, method: str, wanted: tuple[int, int] | None) -> Any:
         """Return the answer to a request, its body still unread; redirects are asked about."""
-        url, authority = self.url, split_url(self.url).authority
+        url, own = self.url, split_url(self.url)[:2]
         headers = {"Accept-Encoding": "identity", **_headers(self.client)}
         if wanted is not None:
             headers["Range"] = f"bytes={wanted[0]}-{wanted[1] - 1}"
@@ -117,7 +118,7 @@ class GuardedWebStore:
                 return response
             _released(response)
             url = self._redirected(url, response.headers.get("Location"))
-            if split_url(url).authority != authority:
+            if split_url(url)[:2] != own:
                 headers = {k: v for k, v in headers.items() if k.lower() not in _SECRET_HEADERS}
         raise OSError(f"more than {MOST_REDIRECTS} redirects")
 
@@ -139,10 +140,8 @@ def guarded_store(
     url: str, storage_options: Mapping[str, Any] | None, may_follow: Callable[[str], None]
 ) -> GuardedWebStore:
     """Return the store of a file on a web server; raises for options that this client has not."""
-    given = dict(storage_options) if storage_options else {}
-    given.pop("retry_config", None)
-    client = {**given.pop("client_options", {}), **given}
-    unknown = client.keys() - _KNOWN
+    config, client, _ = sorted_options(storage_options if storage_options is not None else {})
+    unknown = config.keys() | client.keys() - _KNOWN
     if unknown:
         raise UnsupportedFeatureError(
             f"storage_options {sorted(unknown)} for a file that references name on a web server: "
@@ -169,8 +168,7 @@ def _pool(
 
 def _settings(client: Mapping[str, Any]) -> tuple[bool, float, float]:
     verify = not client.get("allow_invalid_certificates", False)
-    connect, read = client.get("connect_timeout", 5), client.get("timeout", 30)
-    return verify, _seconds(connect), _seconds(read)
+    return verify, _seconds(client["connect_timeout"]), _seconds(client["timeout"])
 
 
 def _seconds(value: Any) -> float:

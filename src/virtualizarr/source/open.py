@@ -48,12 +48,11 @@ def open_source(
     canonical = normalize_url(url)
     if registry is None and canonical.startswith("file://"):
         return LocalSource(local_path(canonical), canonical, keep=cache)
+    store: Any
     if may_follow is not None and registry is None and split_url(canonical).scheme in WEB_SCHEMES:
-        guarded = ObjectSource(
-            guarded_store(canonical, storage_options, may_follow), canonical, canonical
-        )
-        return CachingSource(guarded) if cache else guarded
-    store, path = resolve(canonical, registry, storage_options)
+        store, path = guarded_store(canonical, storage_options, may_follow), canonical
+    else:
+        store, path = resolve(canonical, registry, storage_options)
     if isinstance(store, LocalStore):
         return LocalSource(path_in(store, path), canonical, keep=cache)
     source = ObjectSource(store, path, canonical)

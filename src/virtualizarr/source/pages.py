@@ -2,7 +2,7 @@
 
 The kernel hands out memory page by page as it is first touched; where a page fault is dear, 200,000
 rows of columns take longer so than to be filled. A mapping of our own, aligned to huge pages, costs
-a fault for every 2 MB. It can not come from the allocator, whose memory may be in small pages
+a fault for every 2 MB. It cannot come from the allocator, whose memory may be in small pages
 already.
 """
 

@@ -105,7 +105,7 @@ def store_for(parts: UrlParts, options: Mapping[str, Any] | None) -> tuple[Any, 
 
 
 def _build(scheme: str, authority: str, query: str, options: dict[str, Any]) -> Any:
-    config, client, retry = _sorted_options(options)
+    config, client, retry = sorted_options(options)
     endpoint = str(config.get("endpoint", config.get("aws_endpoint", "")))
     if scheme == "http" or endpoint.startswith("http://"):
         client.setdefault("allow_http", True)
@@ -138,10 +138,13 @@ def _build(scheme: str, authority: str, query: str, options: dict[str, Any]) -> 
         ) from None
 
 
-def _sorted_options(
-    options: dict[str, Any],
+def sorted_options(
+    options: Mapping[str, Any],
 ) -> tuple[dict[str, Any], dict[str, Any], Any]:
-    """Sort storage options into the store's configuration, its HTTP client's and retries."""
+    """Sort storage options into the store's configuration, its HTTP client's and retries.
+
+    Those of the client are complete: `CLIENT` has what was not given.
+    """
     given = {_FSSPEC_KEYS.get(name, name): value for name, value in options.items()}
     client = {**CLIENT, **given.pop("client_options", {})}
     retry = given.pop("retry_config", RETRY)

@@ -77,9 +77,7 @@ def documents_of(metadata: ArrayMetadata) -> Documents:
     right = _same_fill(reads_as, metadata.fill_value, dtype)
     unmasked = FILL_ATTRIBUTE not in metadata.attributes
     unmasked_nan = unmasked and dtype.kind == "f" and metadata.fill_value == "NaN"
-    if (
-        unmasked_nan
-    ):  # a mask of NaN changes nothing; but it would hide one that is among attributes
+    if unmasked_nan:  # a mask of NaN changes nothing, but would hide one among the attributes
         fill, right = "NaN", True
     zarray: dict[str, Json] = {
         "zarr_format": 2,

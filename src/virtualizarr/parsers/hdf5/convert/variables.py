@@ -18,7 +18,7 @@ from virtualizarr.parsers.hdf5.layout_datatype import Enumerated
 def variable_of(
     file: OpenFile, dimensions: Dimensions, group: str, dataset: Dataset, storage: ManifestArray
 ) -> ManifestArray:
-    """Return `storage` (see `lengthen`) with names and attributes, as a variable of the group."""
+    """Return `storage`, as long as it is shown, with names and attributes, as a variable."""
     named = dimensions.scales_of(dataset)
     extra = len(storage.shape) - len(named)
     names = dimensions.complete(group, storage.shape, [*named, *[None] * extra])
