@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import json
 import lzma
 import subprocess
 import sys
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import Any
 
+import h5py
+import numpy as np
 import pytest
 
+import virtualizarr
 from virtualizarr import plugins
 from virtualizarr.errors import MissingDependencyError, UnknownFormatError
 from virtualizarr.parsers import HDFParser, KerchunkJSONParser, NetCDF3Parser, registry
@@ -161,3 +166,25 @@ def test_writers_that_do_not_exist() -> None:
     with pytest.raises(UnknownFormatError, match=r"'hdf5'.*icechunk"):
         plugins.writer_for("a.zarr", "hdf5")
     assert set(plugins.WRITERS) <= {parser.name for parser in plugins.installed_parsers()}
+
+
+@pytest.mark.parametrize("block", [512, 1 << 16, 1 << 17, 1 << 18, 1 << 19])
+def test_a_local_hdf5_file_behind_a_user_block_that_looks_like_another_format(
+    tmp_path: Path, block: int
+) -> None:
+    path = tmp_path / "a.bin"
+    with h5py.File(path, "w", userblock_size=block) as file:
+        file["v"] = np.arange(3)
+    data = bytearray(path.read_bytes())
+    data[:8] = b"II*\0\x08\0\0\0"
+    path.write_bytes(data)
+    assert [*virtualizarr.parse(path).arrays] == ["v"]
+
+
+@pytest.mark.parametrize("start", ["", "\n\n", "\ufeff"])
+def test_a_local_document_that_says_late_what_it_is(tmp_path: Path, start: str) -> None:
+    path = tmp_path / "a.bin"
+    templates = {f"t{i}": "x" * 1000 for i in range(200)}
+    document = {"version": 1, "templates": templates, "refs": {".zgroup": '{"zarr_format": 2}'}}
+    path.write_text(start + json.dumps(document))
+    assert not virtualizarr.parse(path).arrays

@@ -158,7 +158,7 @@ def test_parsers_take_the_arguments_of_2() -> None:
     for parser in (parsers.DMRPPParser, parsers.FITSParser, parsers.HDF4Parser):
         assert parser("group", ["a"]).group == "group"
     for parser in (parsers.KerchunkJSONParser, parsers.KerchunkParquetParser):
-        assert parser("group", "file:///root/", ["a"]).fs_root == "file:///root/"
+        assert parser("group", "file:///archive/", ["a"]).fs_root == "file:///archive/"
     assert parsers.NetCDF3Parser(None, ["a"]).skip_variables == ["a"]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from virtualizarr.source.limits import check_blocks, check_range, check_total
-from virtualizarr.source.ranges import ByteBlocks, ByteRange, Int64s
+from virtualizarr.source.ranges import ByteBlocks, ByteRange
 
 
 def answer_from(content: memoryview, requests: Sequence[ByteRange | ByteBlocks]) -> list[Any]:
@@ -49,23 +49,13 @@ def gather(file: npt.NDArray[np.uint8], blocks: ByteBlocks) -> npt.NDArray[np.ui
         return _gather_padded(file, blocks)
     last = len(file) - blocks.size
     if not len(blocks.starts) or int(blocks.starts.max()) <= last:
-        rows = windows(file, blocks.size)
-        if step := _step(blocks.starts):
-            return rows[int(blocks.starts[0]) :: step][: len(blocks.starts)].copy()
-        return rows[blocks.starts]
+        return windows(file, blocks.size)[blocks.starts]
     out = np.empty((len(blocks.starts), blocks.size), np.uint8)
     crossing = blocks.starts > last
     out[~crossing] = windows(file, blocks.size)[blocks.starts[~crossing]]
     tail = ByteBlocks(blocks.starts[crossing] - (last + 1), blocks.size)
     out[crossing] = _gather_padded(file[last + 1 :], tail)
     return out
-
-
-def _step(starts: Int64s) -> int:
-    """Return the distance between neighbours where it is always the same, and forward; else 0."""
-    if len(starts) < 2 or (step := int(starts[1]) - int(starts[0])) < 1:
-        return 0
-    return step if bool((np.diff(starts) == step).all()) else 0
 
 
 def _gather_padded(file: npt.NDArray[np.uint8], blocks: ByteBlocks) -> npt.NDArray[np.uint8]:

@@ -46,7 +46,7 @@ class BackgroundLoop:
         future = self._submit(work)
         try:
             return future.result()
-        except BaseException:
+        except BaseException:  # also an interrupt
             future.cancel()
             raise
 

@@ -63,7 +63,7 @@ def _replace_file(path: str, data: Content, url: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             os.chmod(beside, os.stat(real).st_mode & 0o777)
         os.replace(beside, real)
-    except BaseException as error:
+    except BaseException as error:  # also an interrupt must leave nothing beside the target
         with contextlib.suppress(OSError):
             os.unlink(beside)
         if isinstance(error, OSError) and not isinstance(error, SourceError):

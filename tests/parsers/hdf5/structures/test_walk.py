@@ -348,11 +348,11 @@ def test_cycle_ends(tmp_path: Path) -> None:
             below = here.create_group("left")
             here["right"] = below
             here = below
-        here["root"] = file["/"]
+        here["top"] = file["/"]
     _, hierarchy, _ = opened(path.read_bytes())
     assert len(hierarchy.objects) == 32
-    assert hierarchy.paths["/a" + "/left" * 30 + "/root"] == hierarchy.root.address
-    assert resolve(hierarchy, "/a" + "/right" * 30 + "/root/a") is resolve(hierarchy, "a")
+    assert hierarchy.paths["/a" + "/left" * 30 + "/top"] == hierarchy.root.address
+    assert resolve(hierarchy, "/a" + "/right" * 30 + "/top/a") is resolve(hierarchy, "a")
 
 
 def nested(file: h5py.File) -> None:
