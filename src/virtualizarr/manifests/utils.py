@@ -1,4 +1,4 @@
-"""Array metadata as parsers written for VirtualiZarr 2.x make them, at the path that 2.x gave it."""
+"""Array metadata as parsers written for VirtualiZarr 2.x make them, at its path in 2.x."""
 
 from virtualizarr.model.zarr_bridge import create_v3_array_metadata
 
