@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import mmap
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pytest
 
+from virtualizarr.source import pages
 from virtualizarr.source.pages import LARGE, scratch_bytes, scratch_columns
 
 
@@ -36,6 +38,36 @@ def test_without_mappings_memory_is_numpys(monkeypatch: pytest.MonkeyPatch) -> N
         raise OSError("no more mappings")
 
     monkeypatch.setattr(mmap, "mmap", refused)
+    monkeypatch.setattr(pages, "_spare", [])
     found = scratch_bytes(2 * LARGE)
     assert found.flags.owndata
     assert len(found) == 2 * LARGE
+
+
+def test_memory_is_used_again_once_nothing_refers_to_it() -> None:
+    view = memoryview(scratch_bytes(2 * LARGE))
+    part = np.frombuffer(view, np.uint8)[LARGE:]
+    part[:] = 1
+    del view
+    other = scratch_bytes(2 * LARGE)
+    other[:] = 2
+    assert (part == 1).all()
+    address = other.ctypes.data
+    del other
+    again = scratch_bytes(3 * LARGE // 2)
+    assert again.ctypes.data == address
+
+
+def test_a_mapping_that_is_too_short_is_not_used_again() -> None:
+    scratch_bytes(2 * LARGE)
+    assert len(scratch_bytes(8 * LARGE)) == 8 * LARGE
+
+
+def test_threads_never_share_memory() -> None:
+    def filled(number: int) -> bool:
+        found = scratch_bytes(LARGE + 4096 * (number % 7))
+        found[:] = number
+        return bool((found == number).all())
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(filled, [n % 251 for n in range(400)]))

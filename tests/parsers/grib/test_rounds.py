@@ -14,6 +14,8 @@ import grib_oracle
 from virtualizarr.errors import CorruptFileError, VirtualizeError
 from virtualizarr.parsers.grib import GRIBParser
 from virtualizarr.parsers.grib.ahead import number_of_parts
+from virtualizarr.parsers.grib.layout import Inventory
+from virtualizarr.parsers.grib.scan import BLOCK, PLAIN, RUN, WHOLE, Plan, read_inventory
 from virtualizarr.source.memory import BytesSource
 from virtualizarr.source.reading import run
 
@@ -24,11 +26,12 @@ IDX, INDEX = f"{URL}.idx", "memory://bucket/far.index"
 
 
 @cache
-def message(edition: int, number: int) -> bytes:
+def message(edition: int, number: int, rows: int = 4) -> bytes:
     """Return a small message whose time is `number` hours after the first."""
     keys = {"dataDate": 20240101 + number // 24, "dataTime": number % 24 * 100}
+    values = np.arange(5.0 * rows) + number
     return grib_oracle.message(
-        f"regular_ll_sfc_grib{edition}", np.arange(20.0) + number, {"Ni": 5, "Nj": 4, **keys}
+        f"regular_ll_sfc_grib{edition}", values, {"Ni": 5, "Nj": rows, **keys}
     )
 
 
@@ -187,6 +190,54 @@ def test_messages_of_many_lengths_are_walked_from_several_places() -> None:
     rounds, read = searched.cost
     assert rounds <= 20
     assert read <= 0.25 * len(data)
+
+
+def walked(data: bytes, plan: Plan, skip: bool = False) -> tuple[Inventory, BytesSource]:
+    source = BytesSource(data, URL)
+    return run(read_inventory(skip, plan), source, Bucket({}).open), source
+
+
+def short_ones(edition: int, size: int) -> list[bytes]:
+    """Return messages of some kilobytes that together have about `size` bytes."""
+    day = [message(edition, hour, 500 + hour) for hour in range(24)]
+    return day * (size // sum(map(len, day)))
+
+
+@pytest.mark.parametrize("edition", [1, 2])
+def test_short_messages_of_a_local_file_are_read_block_by_block(edition: int) -> None:
+    messages = short_ones(edition, 2 * WHOLE)
+    some = len(messages) // 5
+    messages[2 * some] = stretched(message(2, 7), BLOCK + 999)
+    messages[3 * some] = b"\r\n bulletin \r\n" + messages[3 * some]
+    data = b"".join(messages)
+    heads, _ = walked(data, PLAIN)
+    blocks, source = walked(data, Plan(probes=0, whole=True))
+    assert len(heads) == len(messages)
+    assert blocks.fields == heads.fields
+    assert source.rounds <= len(data) // BLOCK + RUN + 4
+    assert source.bytes_read <= len(data) + 2 * BLOCK
+
+
+def test_long_messages_of_a_local_file_are_not_read_whole() -> None:
+    data = b"".join(many(200, 150_000))
+    heads, plain = walked(data, PLAIN)
+    blocks, source = walked(data, Plan(probes=0, whole=True))
+    assert blocks.fields == heads.fields
+    assert source.bytes_read == plain.bytes_read
+
+
+def test_a_broken_message_within_blocks_is_named_or_listed() -> None:
+    messages = short_ones(2, 2 * WHOLE)
+    place = len(messages) // 2
+    at = sum(map(len, messages[:place]))
+    messages[place] = messages[place][:-4] + b"6666"
+    data = b"".join(messages)
+    with pytest.raises(CorruptFileError) as caught:
+        walked(data, Plan(probes=0, whole=True))
+    assert caught.value.at == at
+    inventory, _ = walked(data, Plan(probes=0, whole=True), skip=True)
+    assert len(inventory) == len(messages) - 1
+    assert str(at) in inventory.skipped[0]
 
 
 def test_the_number_of_parts_weighs_rounds_against_bytes() -> None:

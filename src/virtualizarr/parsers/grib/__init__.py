@@ -88,7 +88,7 @@ class GRIBParser(CallableParser):
         """Say how the file is read; of a local one, where a round costs nothing, piece by piece."""
         named = (normalize_url(self.sidecar),) if isinstance(self.sidecar, str) else ()
         if split_url(url).scheme == "file":
-            return Plan(named, probes=0)
+            return Plan(named, probes=0, whole=True)
         guesses = sidecar_urls(url) if self.sidecar is True else ()
         return Plan(named, tuple(guesses), self.probes)
 
