@@ -306,7 +306,8 @@ def preserve(mutants: Mutants, event: dict[str, Any], keep: Path) -> None:
 
 def preload() -> None:
     """Import what parsing needs, so that children start with it."""
-    ours = ("fuzzing.examine", "virtualizarr.api", "virtualizarr.store")
+    ours = ("fuzzing.examine", "fuzzing.mutate", "fuzzing.seals")
+    ours += ("virtualizarr.api", "virtualizarr.store", "virtualizarr.testing")
     for module in (*ours, "imagecodecs.imagecodecs", "importlib.resources.readers", "pyproj"):
         importlib.import_module(module)
     plugins = importlib.import_module("virtualizarr.plugins")
