@@ -209,7 +209,9 @@ def spectrum(highest: int) -> Array:
 
 
 @pytest.mark.parametrize("packing", ["spectral_simple", "spectral_complex"])
-@pytest.mark.parametrize("edition,bits", [(1, 16), (2, 12), (2, 24)])
+@pytest.mark.parametrize(
+    "edition,bits", [(1, 16), (1, 11), (2, 12), (2, 24), (2, 14), (2, 25), (2, 1)]
+)
 def test_coefficients(edition: int, bits: int, packing: str) -> None:
     highest = 63
     keys = {"bitsPerValue": bits, **dict.fromkeys(("J", "K", "M"), highest)}

@@ -44,7 +44,8 @@ def main(source: str, target: str) -> None:
                 values: Any = eccodes.codes_get_values(handle)
                 values = np.where(values == MISSING, np.nan, values)
                 if alternates(handle):
-                    rows = values.reshape(-1, eccodes.codes_get(handle, "Nx"))
+                    along = "Ny" if eccodes.codes_get(handle, "jPointsAreConsecutive") else "Nx"
+                    rows = values.reshape(-1, eccodes.codes_get(handle, along))
                     rows[1::2] = rows[1::2, ::-1].copy()
                 step = max(1, values.size // MOST)
                 spread = float(np.ptp(values[~np.isnan(values)])) if values.size else 0.0

@@ -22,6 +22,8 @@ from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
 COMPLEX_1 = 4
 """Flag of section 4 of edition 1."""
 
+END_OF_MESSAGE = np.frombuffer(b"7", np.uint8)
+
 HEAD_1 = 7
 PRECISIONS = {1: ">f4", 2: ">f8"}
 
@@ -113,12 +115,21 @@ def _joined(
     factors = np.repeat(_factors(power, highest)[degree], 2)
     values = np.empty(count, np.float64)
     values[free] = unpacked
-    packed = scaled(scale, data, count - unpacked.size) * factors[~free]
+    rest = count - unpacked.size
+    packed = scaled(scale, _with_last_byte(data, rest * scale.bits), rest) * factors[~free]
     values[~free] = packed
     imaginary = np.zeros(count, np.bool_)
     imaginary[1::2] = order == 0
     values[imaginary & ~free] = 0.0
     return values
+
+
+def _with_last_byte(data: Octets, bits: int) -> Octets:
+    """Return packed numbers with the byte that they lack if ecCodes wrote them.
+
+    It leaves out the last byte unless it is full, and reads in its place what is behind it.
+    """
+    return np.append(data, END_OF_MESSAGE) if 0 < bits - 8 * data.size < 8 else data
 
 
 def _degrees(highest: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
