@@ -173,3 +173,19 @@ def test_an_archive_without_members(tmp_path: Path) -> None:
     path.write_bytes(b"PK\x05\x06" + bytes(18))
     with pytest.raises(VirtualizeError):
         virtualizarr.parse(path, parser="zarr")
+
+
+def test_a_name_that_is_no_text(tmp_path: Path) -> None:
+    settings = {"manifest": "./manifest.json", "locations": "\ud800"}
+    transformer = {"name": "chunk-manifest-json", "configuration": settings}
+    nan = {"value": float("nan")}
+    place = store_with(tmp_path, attributes=nan, storage_transformers=[transformer])
+    with pytest.raises(CorruptFileError, match="not JSON"):
+        virtualizarr.parse(place, parser="zarr")
+
+
+@pytest.mark.parametrize("key", ["a//.zattrs", "/.zattrs", "a//.zarray", "a//zarr.json"])
+def test_keys_with_an_empty_name(key: str) -> None:
+    refs = {".zgroup": '{"zarr_format": 2}', key: '{"node_type": "group"}'}
+    with pytest.raises(CorruptFileError, match="empty name"):
+        virtualizarr.parse({"version": 1, "refs": refs})

@@ -57,7 +57,9 @@ def _decode_leniently(name: str, raw: bytes, error: orjson.JSONDecodeError) -> A
     """Decode what older writers put: NaN and Infinity, which JSON has not."""
     if _NOT_FINITE.search(raw) is not None:
         try:
-            return json.loads(raw)
+            document = json.loads(raw)
+            json.dumps(document, ensure_ascii=False).encode()  # it lets halves of characters pass
+            return document
         except (ValueError, RecursionError):
             pass
     raise CorruptFileError(f"the document is not JSON: {error.msg}", node=name, at=error.pos)
