@@ -9,95 +9,132 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from struct import pack
+from typing import Any
 
 import numpy as np
 
 NX, NY = 144, 73
 COLUMNS, ROWS = 61, 41
-ISOBARIC, GROUND, SEA, PV, SURFACE, SIGMA, BELOW_LAND = 100, 103, 102, 109, 1, 104, 106
-TROPOPAUSE, MAX_WIND, MEAN_SEA, ATMOSPHERE = 7, 6, 101, 10
 LEVELS = (10, 20, 30, 50, 70, *range(100, 901, 50), 925, 950, 975, 1000)
-U, V, TMP, HGT, PRES, RH, SPFH = (2, 2), (2, 3), (0, 0), (3, 5), (3, 0), (1, 1), (1, 0)
-VVEL, ABSV, CLWMR, SNMR, O3MR = (2, 8), (2, 10), (1, 22), (1, 25), (14, 192)
+BITS = 8
+
 type Parameter = tuple[int, int]
-type Level = tuple[int, int, int]
+type Surface = tuple[int, int, int]
+"""Kind, scale and value."""
+
+type Message = tuple[int, tuple[Parameter, ...], Surface, Surface | None, int | None]
+"""Discipline, parameters, surface, where it is a layer the other one, statistic."""
+
+U, V, T, Z, P, RH = (2, 2), (2, 3), (0, 0), (3, 5), (3, 0), (1, 1)
+WIND, CLOUD, RAIN, SUNSHINE, HEAT = (U, V), (6, 1), (1, 7), (4, 192), (5, 192)
+AVERAGE, SUM, OTHER = 0, 1, 255
+
+ISOBARIC = {
+    **{(parameter,): LEVELS for parameter in (Z, T, (2, 10))},
+    (RH,): (10, *LEVELS[2:]),
+    WIND: LEVELS,
+    ((14, 192),): LEVELS[:6],
+    **{(parameter,): LEVELS[5:] for parameter in ((2, 8), (1, 22))},
+    ((3, 193),): (500,),
+    ((3, 9),): (500, 1000),
+    ((3, 197),): (500,),
+}
+AT_SURFACE = (
+    *(P, Z, T, (1, 13), (1, 200), (6, 201), (7, 192), (7, 6), (7, 7), (7, 193), (3, 196), (2, 22)),
+)
+AVERAGES = (
+    *((1, 196), RAIN, (1, 195), (1, 194), (1, 193), (1, 192), (0, 10), (0, 11), (2, 17), (2, 18)),
+    *((3, 194), (3, 195), SUNSHINE, HEAT, (4, 193), (5, 193), (19, 1)),
+)
+SURFACE: Surface = (1, 0, 0)
+PLACES: tuple[tuple[Surface, Surface | None, int | None, tuple[Any, ...]], ...] = (
+    (SURFACE, None, None, AT_SURFACE),
+    ((103, 0, 2), None, None, (T, (1, 0), RH)),
+    ((103, 0, 2), None, OTHER, ((0, 4), (0, 5))),
+    ((103, 0, 10), None, None, (WIND,)),
+    (SURFACE, None, AVERAGE, AVERAGES),
+    (SURFACE, None, SUM, ((1, 8), (1, 10))),
+    ((200, 0, 0), None, None, ((1, 3), (6, 6), RH, (14, 0))),
+    *(((kind, 0, 0), None, AVERAGE, (CLOUD,)) for kind in (214, 224, 234, 211)),
+    ((200, 0, 0), None, AVERAGE, (CLOUD, (6, 193))),
+    *(((kind, 0, 0), None, None, (P,)) for kind in (242, 243)),
+    *(((kind, 0, 0), None, AVERAGE, (P,)) for kind in (212, 222, 232)),
+    *(((kind, 0, 0), None, AVERAGE, (P, T)) for kind in (213, 223, 233)),
+    ((244, 0, 0), None, None, (CLOUD,)),
+    ((8, 0, 0), None, AVERAGE, ((4, 193), (5, 193))),
+    *(((103, 0, height), (103, 0, 0), None, ((7, 8),)) for height in (3000, 1000)),
+    ((103, 0, 6000), (103, 0, 0), None, ((2, 194), (2, 195))),
+    ((7, 0, 0), None, None, (P, (3, 3), Z, T, WIND, (2, 192))),
+    ((6, 0, 0), None, None, (P, (3, 3), Z, WIND, T)),
+    *(((102, 0, height), None, None, (T, WIND)) for height in (1829, 2743, 3658)),
+    *(((kind, 0, 0), None, None, (Z, RH)) for kind in (4, 204)),
+    ((108, 0, 3000), (108, 0, 0), None, (T, RH, (1, 0), WIND)),
+    ((108, 0, 18000), (108, 0, 0), None, ((7, 6), (7, 7))),
+    *(
+        ((104, 2, top), (104, 2, bottom), None, (RH,))
+        for top, bottom in ((33, 100), (44, 100), (72, 94), (44, 72))
+    ),
+    ((104, 4, 9950), None, None, (T, (0, 2), RH, WIND, (2, 8))),
+    *(
+        ((109, 9, value), None, None, (WIND, T, Z, P, (2, 192)))
+        for value in (2000, 0x80000000 | 2000)
+    ),
+    ((101, 0, 0), None, None, ((3, 1),)),
+)
 
 
 def gfs(path: Path, steps: int) -> None:
-    """Write, for each of `steps` lead times, 343 fields in 307 messages; 36 hold two winds."""
+    """Write, for each of `steps` lead times, 343 fields in 307 messages; 36 hold two winds.
+
+    They are those of a file of GFS at 2.5 degrees, of about its length; the values are noise.
+    """
     values = np.random.default_rng(0)
     with path.open("wb") as file:
         for step in range(steps):
-            for discipline, parameters, level, statistic in _gfs_fields():
+            for discipline, parameters, *place in _gfs_messages():
                 body = b"".join(
-                    _field(each, level, 6 * (step + 1), statistic, values) for each in parameters
+                    _field(each, *place, hours=6 * (step + 1), values=values) for each in parameters
                 )
                 body = _IDENTIFICATION + _GRID + body + b"7777"
                 file.write(b"GRIB\0\0" + pack(">BBQ", discipline, 2, 16 + len(body)) + body)
 
 
-def _gfs_fields() -> Iterator[tuple[int, tuple[Parameter, ...], Level, int | None]]:
-    """Yield (discipline, parameters of one message, (type, scale, value), statistic)."""
-    isobaric = [(ISOBARIC, 0, 100 * level) for level in LEVELS]
-    several = {TMP: 26, HGT: 26, RH: 26, VVEL: 26, ABSV: 26, SPFH: 26}
-    several |= {CLWMR: 21, O3MR: 17, SNMR: 16}
-    for parameter, count in several.items():
-        for level in isobaric[-count:]:
-            yield 0, (parameter,), level, None
-    above = [(GROUND, 0, metres) for metres in (10, 80, 100)]
-    sea = [(SEA, 0, metres) for metres in (1829, 2743, 3658)]
-    surfaces = [(PV, 9, 2000), (PV, 9, 1000)]
-    single = [(TROPOPAUSE, 0, 0), (MAX_WIND, 0, 0)]
-    for level in (*isobaric, *above, *sea, *surfaces, *single):
-        yield 0, (U, V), level, None
-    for parameter in (TMP, SPFH, RH, (0, 6)):
-        yield 0, (parameter,), (GROUND, 0, 2), None
-    for level in (*above[1:], *sea):
-        yield 0, (TMP,), level, None
-    for parameter in (PRES, TMP, HGT, (1, 11), (1, 13), (7, 6), (7, 7), (2, 22), (19, 0), (3, 18)):
-        yield 0, (parameter,), (SURFACE, 0, 0), None
-    yield 2, ((0, 0),), (SURFACE, 0, 0), None
-    yield 10, ((2, 0),), (SURFACE, 0, 0), None
-    for parameter in ((0, 2), (0, 192)):
-        for depth in (0, 10, 40, 100):
-            yield 2, (parameter,), (BELOW_LAND, 2, depth), None
-    for parameter in (TMP, RH, VVEL):
-        yield 0, (parameter,), (SIGMA, 4, 9950), None
-    for parameter in ((1, 8), (1, 10)):
-        yield 0, (parameter,), (SURFACE, 0, 0), 1
-    for parameter in ((5, 192), (5, 193), (4, 192), (4, 193), (0, 10), (0, 11)):
-        yield 0, (parameter,), (SURFACE, 0, 0), 0
-    for statistic in (2, 3):
-        yield 0, (TMP,), (GROUND, 0, 2), statistic
-    for cloud in (214, 224, 234):
-        yield 0, ((6, 1),), (cloud, 0, 0), 0
-    for parameter in ((1, 3), (6, 6), (14, 0)):
-        yield 0, (parameter,), (ATMOSPHERE, 0, 0), None
-    for level in (*single, *surfaces):
-        for parameter in (PRES, HGT, TMP):
-            yield 0, (parameter,), level, None
-    yield 0, ((3, 1),), (MEAN_SEA, 0, 0), None
+def _gfs_messages() -> Iterator[Message]:
+    for parameters, levels in ISOBARIC.items():
+        for level in levels:
+            yield 0, parameters, (100, 0, 100 * level), None, None
+    for first, second, statistic, several in PLACES:
+        for each in several:
+            yield 0, each if each == WIND else (each,), first, second, statistic
+    for top, bottom in ((0, 10), (10, 40), (40, 100), (100, 200)):
+        for discipline, parameter in ((0, T), (2, (0, 192))):
+            yield discipline, (parameter,), (106, 2, top), (106, 2, bottom), None
+    for parameter, statistic in (((0, 5), SUM), ((0, 193), AVERAGE)):
+        yield 2, (parameter,), SURFACE, None, statistic
+    for parameter in ((0, 201), (3, 203), (0, 0)):
+        yield 2, (parameter,), SURFACE, None, None
+    yield 10, ((2, 0),), SURFACE, None, None
 
 
 _IDENTIFICATION = pack(">IBHHBBBHBBBBBBB", 21, 1, 7, 0, 2, 1, 1, 2026, 1, 2, 0, 0, 0, 0, 1)
 _GRID = pack(">IBBIBBH", 72, 3, 0, NX * NY, 0, 0, 0) + pack(">BBIBIBI", 6, 0, 0, 0, 0, 0, 0)
 _GRID += pack(">IIIIiIB", NX, NY, 0, 0xFFFFFFFF, 90_000_000, 0, 48)
 _GRID += pack(">IIIIB", 0x80000000 | 90_000_000, 357_500_000, 2_500_000, 2_500_000, 0)
-BITS = 12
 
 
 def _field(
     parameter: Parameter,
-    level: Level,
-    hours: int,
+    first: Surface,
+    second: Surface | None,
     statistic: int | None,
+    *,
+    hours: int,
     values: np.random.Generator,
 ) -> bytes:
     """Return sections 4 to 7."""
-    kind, scale, value = level
     start = hours if statistic is None else hours - 6
     product = pack(">BBBBBHBBI", *parameter, 2, 0, 96, 0, 0, 1, start)
-    product += pack(">BBIBBI", kind, scale, value, 255, 255, 0xFFFFFFFF)
+    product += pack(">BBIBBI", *first, *(second or (255, 255, 0xFFFFFFFF)))
     template = 0
     if statistic is not None:
         template = 8
