@@ -1,4 +1,4 @@
-"""GRIB2 with the fields of a GFS file (343 in 307 messages), GRIB1 as of ERA5 (744 hours), to a tree."""
+"""GRIB2 with the 343 fields of a file of GFS, and GRIB1 as of ERA5 (744 hours), to a tree."""
 
 from collections.abc import Iterator
 from pathlib import Path
