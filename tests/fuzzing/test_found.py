@@ -184,7 +184,10 @@ def test_a_name_that_is_no_text(tmp_path: Path) -> None:
         virtualizarr.parse(place, parser="zarr")
 
 
-@pytest.mark.parametrize("key", ["a//.zattrs", "/.zattrs", "a//.zarray", "a//zarr.json"])
+@pytest.mark.parametrize(
+    "key",
+    ["a//.zattrs", "/.zattrs", "a//.zarray", "a//zarr.json", "/a/.zarray", "b//a/.zarray"],
+)
 def test_keys_with_an_empty_name(key: str) -> None:
     refs = {".zgroup": '{"zarr_format": 2}', key: '{"node_type": "group"}'}
     with pytest.raises(CorruptFileError, match="empty name"):

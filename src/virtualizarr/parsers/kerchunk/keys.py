@@ -170,13 +170,14 @@ def _refuse(keys: Iterable[str], form: KeyForm, ndim: int) -> NoReturn:
 def paths_of(documents: Iterable[str], name: str) -> list[str]:
     """Return the paths of the nodes that have a metadata document of this name.
 
-    Raises CorruptFileError for a path that ends with a slash, which no reader asks for.
+    Raises CorruptFileError for a path with an empty name in it, which no reader asks for and which
+    would be that of another node.
     """
     found: list[str] = []
     for key in documents:
         path, slash, last = key.rpartition("/")
         if last == name:
-            if path.endswith("/") or (slash and not path):
+            if slash and "" in path.split("/"):
                 raise CorruptFileError(f"the key {key!r:.80} has an empty name in it")
             found.append(path)
     return found
