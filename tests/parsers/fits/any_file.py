@@ -1,20 +1,16 @@
-"""FITS files of random make, by a seed: what astropy writes when its options are mixed.
-
-`python tests/parsers/fits/any_file.py FOLDER FIRST COUNT` writes them, but those that it refuses.
-"""
+"""FITS files of random make, by a seed: what astropy writes when its options are mixed."""
 
 from __future__ import annotations
 
-import sys
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from astropy.io import fits
 
-type Rng = np.random.Generator
+from random_files import Rng, often, pick, write_by_seeds
+
 type Values = np.ndarray[Any, Any]
 
 IMAGES = ("u1", "i2", "i4", "i8", "f4", "f8", "u2", "u4", "u8", "i1")
@@ -43,14 +39,6 @@ def write_any(path: Path, seed: int) -> bool:
     return True
 
 
-def _pick[T](rng: Rng, options: Sequence[T]) -> T:
-    return options[int(rng.integers(len(options)))]
-
-
-def _often(rng: Rng, probability: float) -> bool:
-    return bool(rng.random() < probability)
-
-
 def _shape(rng: Rng, ndim: int, least: int, most: int) -> tuple[int, ...]:
     return tuple(rng.integers(least, most, ndim, endpoint=True).tolist())
 
@@ -63,25 +51,25 @@ def _values(rng: Rng, kind: str, shape: tuple[int, ...]) -> Values:
         return (rng.normal(size=shape) + 1j * rng.normal(size=shape)).astype(dtype)
     if dtype.kind == "f":
         found = (rng.normal(size=shape) * 10.0 ** rng.integers(-3, 6)).astype(dtype)
-        if _often(rng, 0.5):
+        if often(rng, 0.5):
             found[rng.random(shape) < 0.1] = np.nan
         return found
     limits = np.iinfo(dtype)
-    if _often(rng, 0.5):
+    if often(rng, 0.5):
         return rng.integers(limits.min, limits.max, shape, dtype, True)
     walk = np.cumsum(rng.integers(-3, 4, shape), axis=-1) + rng.integers(0, 100)
     return np.clip(walk, limits.min, limits.max).astype(dtype)
 
 
 def _first(rng: Rng) -> Any:
-    if _often(rng, 0.1):
+    if often(rng, 0.1):
         return _random_groups(rng)
-    return _image(rng, fits.PrimaryHDU) if _often(rng, 0.7) else fits.PrimaryHDU()
+    return _image(rng, fits.PrimaryHDU) if often(rng, 0.7) else fits.PrimaryHDU()
 
 
 def _extension(rng: Rng) -> Any:
     makers = (_extended_image, _compressed, _compressed, _table, _table, _ascii_table)
-    return _pick(rng, makers)(rng)
+    return pick(rng, makers)(rng)
 
 
 def _extended_image(rng: Rng) -> Any:
@@ -91,14 +79,14 @@ def _extended_image(rng: Rng) -> Any:
 def _image(rng: Rng, kind: type[Any]) -> Any:
     """Return an image; some are scaled, some have a value for blanks."""
     ndim = int(rng.integers(1, 5))
-    stored = _pick(rng, IMAGES)
+    stored = pick(rng, IMAGES)
     hdu = kind(_values(rng, stored, _shape(rng, ndim, 1, 8 if ndim > 2 else 40)))
     if stored in ("u1", "i2", "i4"):
-        if _often(rng, 0.3):
-            scale, zero = _pick(rng, (0.5, 2.0, 0.125)), _pick(rng, (0.0, 10.0, -3.5))
+        if often(rng, 0.3):
+            scale, zero = pick(rng, (0.5, 2.0, 0.125)), pick(rng, (0.0, 10.0, -3.5))
             hdu.data = hdu.data.astype("f8")
-            hdu.scale(_pick(rng, ("int16", "int32", "float32")), bscale=scale, bzero=zero)
-        elif _often(rng, 0.3):
+            hdu.scale(pick(rng, ("int16", "int32", "float32")), bscale=scale, bzero=zero)
+        elif often(rng, 0.3):
             hdu.header["BLANK"] = int(rng.integers(1, 100))
     hdu.header["OBJECT"] = "it's a 'star'"
     hdu.header["LONGSTR"] = "x" * 150
@@ -107,27 +95,27 @@ def _image(rng: Rng, kind: type[Any]) -> Any:
 
 def _compressed(rng: Rng) -> Any:
     """Return an image in compressed tiles; real numbers are quantized or not."""
-    how = _pick(rng, COMPRESSIONS)
+    how = pick(rng, COMPRESSIONS)
     shape = _shape(rng, int(rng.integers(1, 4)), 4, 40)
     if how == "HCOMPRESS_1":
-        shape = (*((3,) if _often(rng, 0.4) else ()), *_shape(rng, 2, 8, 40))
-    stored = _pick(rng, ("u1", "i2", "i4") if how == "PLIO_1" else (*IMAGES[:3], *IMAGES[4:8]))
+        shape = (*((3,) if often(rng, 0.4) else ()), *_shape(rng, 2, 8, 40))
+    stored = pick(rng, ("u1", "i2", "i4") if how == "PLIO_1" else (*IMAGES[:3], *IMAGES[4:8]))
     values = _values(rng, stored, shape)
     options: dict[str, Any] = {}
     if values.dtype.kind == "f":
         levels = (16, 4) if how == "HCOMPRESS_1" else (0, 16, 4, -0.01, 100)
         options = {
-            "quantize_level": float(_pick(rng, levels)),
-            "quantize_method": _pick(rng, (-1, 1, 2)),
+            "quantize_level": float(pick(rng, levels)),
+            "quantize_method": pick(rng, (-1, 1, 2)),
             "dither_seed": int(rng.integers(1, 1000)),
         }
     elif how in ("PLIO_1", "RICE_1", "HCOMPRESS_1"):
         values = (np.abs(values.astype("i8")) % LARGEST_COMPRESSED).astype(stored)
     if how == "HCOMPRESS_1":
-        tile = [_pick(rng, [t for t in range(8, n + 1) if not 0 < n % t < 8]) for n in shape[-2:]]
+        tile = [pick(rng, [t for t in range(8, n + 1) if not 0 < n % t < 8]) for n in shape[-2:]]
         options["tile_shape"] = (*(1,) * (len(shape) - 2), *tile)
         values = np.nan_to_num(values)  # what stands for NaN is too large for its sums
-    elif how != "PLIO_1" and _often(rng, 0.6):  # its buffer is too short for the smallest tiles
+    elif how != "PLIO_1" and often(rng, 0.6):  # its buffer is too short for the smallest tiles
         options["tile_shape"] = tuple(int(rng.integers(1, n + 1)) for n in shape)
     return fits.CompImageHDU(values, compression_type=how, **options)
 
@@ -137,7 +125,7 @@ def _table(rng: Rng) -> Any:
     rows = int(rng.integers(1, 12))
     makers = (_numbers, _numbers, _numbers, _text, _heap, _unsigned, _bits, _with_null, _scaled)
     columns = [
-        _pick(rng, makers)(rng, f"a b{i}" if _often(rng, 0.1) else f"col{i}", rows)
+        pick(rng, makers)(rng, f"a b{i}" if often(rng, 0.1) else f"col{i}", rows)
         for i in range(int(rng.integers(1, 7)))
     ]
     return fits.BinTableHDU.from_columns(columns, nrows=rows)
@@ -150,10 +138,10 @@ def _cells(rng: Rng, rows: int) -> tuple[int, tuple[int, ...]]:
 
 
 def _numbers(rng: Rng, name: str, rows: int) -> Any:
-    code = _pick(rng, tuple(KINDS))
+    code = pick(rng, tuple(KINDS))
     count, shape = _cells(rng, rows)
     values = _values(rng, KINDS[code], shape)
-    if count == 4 and code in STORED.values() and _often(rng, 0.5):
+    if count == 4 and code in STORED.values() and often(rng, 0.5):
         return fits.Column(name, f"4{code}", dim="(2,2)", array=values.reshape(rows, 2, 2))
     return fits.Column(name, f"{count}{code}", array=values)
 
@@ -171,17 +159,17 @@ def _text(rng: Rng, name: str, rows: int) -> Any:
 def _heap(rng: Rng, name: str, rows: int) -> Any:
     """Return a column whose rows differ in length."""
     cells = np.empty(rows, object)
-    code = _pick(rng, (*STORED.values(), "A"))
+    code = pick(rng, (*STORED.values(), "A"))
     if code == "A":
         cells[:] = [word.replace(" ", "_") for word in _words(rng, rows, 1, 6)]
     else:
         for row in range(rows):
             cells[row] = _values(rng, KINDS[code], (int(rng.integers(0, 6)),))
-    return fits.Column(name, f"{_pick(rng, 'PQ')}{code}()", array=cells)
+    return fits.Column(name, f"{pick(rng, 'PQ')}{code}()", array=cells)
 
 
 def _unsigned(rng: Rng, name: str, rows: int) -> Any:
-    stored = _pick(rng, tuple(UNSIGNED))
+    stored = pick(rng, tuple(UNSIGNED))
     code, zero = UNSIGNED[stored]
     count, shape = _cells(rng, rows)
     return fits.Column(name, f"{count}{code}", bzero=zero, array=_values(rng, stored, shape))
@@ -193,7 +181,7 @@ def _bits(rng: Rng, name: str, rows: int) -> Any:
 
 
 def _with_null(rng: Rng, name: str, rows: int) -> Any:
-    code = _pick(rng, "BIJ")
+    code = pick(rng, "BIJ")
     count, shape = _cells(rng, rows)
     values = _values(rng, KINDS[code], shape)
     return fits.Column(name, f"{count}{code}", null=int(rng.integers(0, 50)), array=values)
@@ -202,14 +190,14 @@ def _with_null(rng: Rng, name: str, rows: int) -> Any:
 def _scaled(rng: Rng, name: str, rows: int) -> Any:
     count, shape = _cells(rng, rows)
     values = rng.integers(-100, 100, shape) * 0.5 + 2.0
-    return fits.Column(name, f"{count}{_pick(rng, 'IJED')}", bscale=0.5, bzero=2.0, array=values)
+    return fits.Column(name, f"{count}{pick(rng, 'IJED')}", bscale=0.5, bzero=2.0, array=values)
 
 
 def _ascii_table(rng: Rng) -> Any:
     rows = int(rng.integers(1, 9))
     columns: list[Any] = []
     for number in range(int(rng.integers(1, 5))):
-        form = _pick(rng, ("A7", "I10", "F14.5", "E15.7", "D25.17"))
+        form = pick(rng, ("A7", "I10", "F14.5", "E15.7", "D25.17"))
         values: Any = rng.normal(size=rows) * 10.0 ** rng.integers(-3, 4)
         if form == "A7":
             values = np.array(_words(rng, rows, 0, 7))
@@ -221,7 +209,7 @@ def _ascii_table(rng: Rng) -> Any:
 
 def _random_groups(rng: Rng) -> Any:
     count = int(rng.integers(1, 6))
-    stored, bitpix = _pick(rng, (("f4", -32), ("i2", 16), ("i4", 32)))
+    stored, bitpix = pick(rng, (("f4", -32), ("i2", 16), ("i4", 32)))
     names = ["UU", "VV", "DATE", "WEIGHT"]
     data = fits.GroupData(
         _values(rng, stored, (count, *_shape(rng, 3, 1, 5))),
@@ -233,6 +221,4 @@ def _random_groups(rng: Rng) -> Any:
 
 
 if __name__ == "__main__":
-    first, count = map(int, sys.argv[2:])
-    for seed in range(first, first + count):
-        write_any(Path(sys.argv[1]) / f"{seed}.fits", seed)
+    write_by_seeds(write_any, ".fits")

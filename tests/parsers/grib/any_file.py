@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import grib_oracle
-
-type Rng = np.random.Generator
+from random_files import Rng, often, pick
 
 GRIDS = ("regular_ll_sfc", "regular_ll_pl", "rotated_ll_sfc", "polar_stereographic_sfc")
 FIXED = ("regular_gg_sfc", "rotated_gg_sfc", "reduced_gg_pl_32", "sh_ml", "sh_sfc")
@@ -31,34 +29,26 @@ def write_any(path: Path, seed: int) -> int:
     """Write a file that only `seed` decides; return how many messages ecCodes did not refuse."""
     rng = np.random.default_rng(seed)
     found = [message for _ in range(int(rng.integers(1, 5))) if (message := _message(rng))]
-    junk = bytes(int(rng.integers(1, 30))) if _often(rng, 0.1) else b""
+    junk = bytes(int(rng.integers(1, 30))) if often(rng, 0.1) else b""
     path.write_bytes(junk.join(found))
     return len(found)
 
 
-def _pick[T](rng: Rng, options: Sequence[T]) -> T:
-    return options[int(rng.integers(len(options)))]
-
-
-def _often(rng: Rng, probability: float) -> bool:
-    return bool(rng.random() < probability)
-
-
 def _message(rng: Rng) -> bytes:
     edition = int(rng.integers(1, 3))
-    kind = _pick(rng, GRIDS) if _often(rng, 0.6) else _pick(rng, FIXED)
+    kind = pick(rng, GRIDS) if often(rng, 0.6) else pick(rng, FIXED)
     sample = f"{kind}_grib{edition}"
     keys: dict[str, Any] = {
         "dataDate": 20200100 + int(rng.integers(1, 29)),
         "dataTime": 100 * int(rng.integers(0, 24)),
         "step": int(rng.integers(0, 100)),
     }
-    if _often(rng, 0.6):
-        keys["shortName"] = _pick(rng, PARAMETERS)
-    packing = {} if kind.startswith("sh") else {"packingType": _pick(rng, PACKINGS)}
-    if _often(rng, 0.7):
+    if often(rng, 0.6):
+        keys["shortName"] = pick(rng, PARAMETERS)
+    packing = {} if kind.startswith("sh") else {"packingType": pick(rng, PACKINGS)}
+    if often(rng, 0.7):
         packing["bitsPerValue"] = int(rng.integers(0, 33))
-    elif _often(rng, 0.6):
+    elif often(rng, 0.6):
         packing["decimalScaleFactor"] = int(rng.integers(-3, 5))
     try:
         if kind in FIXED:
@@ -67,7 +57,7 @@ def _message(rng: Rng) -> bytes:
             columns, rows = rng.integers(1, 40, 2).tolist()
             count = rows * columns
             keys |= {"Nx": columns, "Ny": rows}
-            keys |= {flag: 1 for flag in SCANNING[: 2 + edition] if _often(rng, 0.25)}
+            keys |= {flag: 1 for flag in SCANNING[: 2 + edition] if often(rng, 0.25)}
         values = _values(rng, count)
         if kind.startswith("sh"):
             values = np.nan_to_num(values)
@@ -87,6 +77,6 @@ def _values(rng: Rng, count: int) -> np.ndarray[Any, Any]:
         found = 250 + np.cumsum(rng.normal(size=count))
     else:
         found = rng.normal(size=count) * 10.0 ** rng.integers(-8, 9)
-    if _often(rng, 0.35):
-        found[rng.random(count) < _pick(rng, (0.02, 0.3, 0.9))] = np.nan
+    if often(rng, 0.35):
+        found[rng.random(count) < pick(rng, (0.02, 0.3, 0.9))] = np.nan
     return found

@@ -15,7 +15,7 @@ from virtualizarr.errors import CorruptFileError, VirtualizeError
 from virtualizarr.parsers.grib import GRIBParser
 from virtualizarr.parsers.grib.ahead import number_of_parts
 from virtualizarr.parsers.grib.layout import Inventory
-from virtualizarr.parsers.grib.scan import BLOCK, PLAIN, RUN, WHOLE, Plan, read_inventory
+from virtualizarr.parsers.grib.scan import PLAIN, READ_ON, RUN, WHOLE, Plan, read_inventory
 from virtualizarr.source.memory import BytesSource
 from virtualizarr.source.reading import run
 
@@ -207,15 +207,15 @@ def short_ones(edition: int, size: int) -> list[bytes]:
 def test_short_messages_of_a_local_file_are_read_block_by_block(edition: int) -> None:
     messages = short_ones(edition, 2 * WHOLE)
     some = len(messages) // 5
-    messages[2 * some] = stretched(message(2, 7), BLOCK + 999)
+    messages[2 * some] = stretched(message(2, 7), READ_ON + 999)
     messages[3 * some] = b"\r\n bulletin \r\n" + messages[3 * some]
     data = b"".join(messages)
     heads, _ = walked(data, PLAIN)
     blocks, source = walked(data, Plan(probes=0, whole=True))
     assert len(heads) == len(messages)
     assert blocks.fields == heads.fields
-    assert source.rounds <= len(data) // BLOCK + RUN + 4
-    assert source.bytes_read <= len(data) + 2 * BLOCK
+    assert source.rounds <= len(data) // READ_ON + RUN + 4
+    assert source.bytes_read <= len(data) + 2 * READ_ON
 
 
 def test_long_messages_of_a_local_file_are_not_read_whole() -> None:

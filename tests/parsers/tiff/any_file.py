@@ -1,15 +1,8 @@
-"""TIFF files of random make, by a seed: what tifffile and GDAL write when their options are mixed.
-
-`python tests/parsers/tiff/any_file.py FOLDER FIRST COUNT` writes them, but those that their writer
-refuses.
-"""
+"""TIFF files of random make, by a seed: what tifffile and GDAL write with their options mixed."""
 
 from __future__ import annotations
 
 import logging
-import sys
-import warnings
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +13,7 @@ from rasterio.crs import CRS
 from rasterio.enums import Resampling
 from rasterio.transform import from_origin
 
-type Rng = np.random.Generator
+from random_files import Rng, often, pick, write_by_seeds
 
 DTYPES = (
     *("u1", "u1", "u2", "i2", "u4", "i4", "f4", "f8", "f2", "i1", "u8", "i8", "c8", "c16", "?"),
@@ -51,19 +44,11 @@ def write_any(path: Path, seed: int) -> bool:
     return True
 
 
-def _pick[T](rng: Rng, options: Sequence[T]) -> T:
-    return options[int(rng.integers(len(options)))]
-
-
-def _often(rng: Rng, probability: float) -> bool:
-    return bool(rng.random() < probability)
-
-
 def _values(rng: Rng, dtype: Any, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
     dtype = np.dtype(dtype)
     if dtype.kind in "iu":
         limits = np.iinfo(dtype)
-        if _often(rng, 0.4):
+        if often(rng, 0.4):
             return rng.integers(0, 6, shape).astype(dtype)
         return rng.integers(limits.min, limits.max, shape, dtype, True)
     if dtype.kind == "b":
@@ -74,21 +59,21 @@ def _values(rng: Rng, dtype: Any, shape: tuple[int, ...]) -> np.ndarray[Any, Any
 
 
 def _by_tifffile(path: Path, rng: Rng) -> None:
-    order = _pick(rng, "<>")
-    with tifffile.TiffWriter(path, bigtiff=_often(rng, 0.3), byteorder=order) as tiff:
+    order = pick(rng, "<>")
+    with tifffile.TiffWriter(path, bigtiff=often(rng, 0.3), byteorder=order) as tiff:
         for _ in range(int(rng.integers(1, 4))):
             rows, columns = int(rng.integers(1, 90)), int(rng.integers(1, 90))
             shape, options = _image(rng, rows, columns)
-            compression = _pick(rng, COMPRESSIONS)
-            dtype = "u1" if compression in ("jpeg", "webp") else _pick(rng, DTYPES)
+            compression = pick(rng, COMPRESSIONS)
+            dtype = "u1" if compression in ("jpeg", "webp") else pick(rng, DTYPES)
             options["compression"] = compression
             if options["photometric"] == "rgb" and dtype == "?":
                 dtype = "u1"  # tifffile packs the bits of pixels as no other reader expects
-            if compression in BYTE_COMPRESSIONS and _often(rng, 0.6):
-                options["predictor"] = _pick(rng, (True, 2, 3))
-            if _often(rng, 0.5):
+            if compression in BYTE_COMPRESSIONS and often(rng, 0.6):
+                options["predictor"] = pick(rng, (True, 2, 3))
+            if often(rng, 0.5):
                 options["tile"] = tuple((16 * rng.integers(1, 4, 2)).tolist())
-            elif _often(rng, 0.5):
+            elif often(rng, 0.5):
                 options["rowsperstrip"] = int(rng.integers(1, rows + 1))
             values = _values(rng, dtype, shape)
             if values.dtype.kind == "u" and values.itemsize < 8 and compression == "packints":
@@ -102,7 +87,7 @@ def _image(rng: Rng, rows: int, columns: int) -> tuple[tuple[int, ...], dict[str
     """A shape, and how its axes are to be understood."""
     samples = int(rng.integers(2, 6))
     gray = {"photometric": "minisblack"}
-    return _pick(
+    return pick(
         rng,
         [
             ((rows, columns), gray),
@@ -117,32 +102,32 @@ def _image(rng: Rng, rows: int, columns: int) -> tuple[tuple[int, ...], dict[str
 
 
 def _by_gdal(path: Path, rng: Rng) -> None:
-    dtype = _pick(rng, GDAL_DTYPES)
-    shape = (int(_pick(rng, (1, 1, 2, 3, 4, 7))), *rng.integers(1, 140, 2).tolist())
-    options: dict[str, Any] = {"interleave": _pick(rng, ("pixel", "band"))}
-    compression = _pick(rng, GDAL_COMPRESSIONS)
+    dtype = pick(rng, GDAL_DTYPES)
+    shape = (int(pick(rng, (1, 1, 2, 3, 4, 7))), *rng.integers(1, 140, 2).tolist())
+    options: dict[str, Any] = {"interleave": pick(rng, ("pixel", "band"))}
+    compression = pick(rng, GDAL_COMPRESSIONS)
     if compression is not None:
         options["compress"] = compression
     if compression == "JPEG":
         dtype = "uint8"
-        if shape[0] == 3 and _often(rng, 0.5):
+        if shape[0] == 3 and often(rng, 0.5):
             options["photometric"] = "YCBCR"
     if compression == "JXL":
         options["jxl_lossless"] = "YES"
     if compression is not None and compression.startswith("CCITT"):
         dtype, shape, options["nbits"] = "uint8", (1, *shape[1:]), 1
-    if compression in ("DEFLATE", "LZW", "ZSTD") and _often(rng, 0.6):
+    if compression in ("DEFLATE", "LZW", "ZSTD") and often(rng, 0.6):
         options["predictor"] = 3 if dtype.startswith("float") else 2
-    if _often(rng, 0.5):
+    if often(rng, 0.5):
         options |= {"tiled": True, "blockxsize": 16 * int(rng.integers(1, 5)), "blockysize": 32}
-    elif _often(rng, 0.5):
+    elif often(rng, 0.5):
         options["blockysize"] = int(rng.integers(1, shape[1] + 1))
     widths = {"uint8": (1, 8), "uint16": (9, 16), "uint32": (17, 32), "float32": (16, 17)}
-    if dtype in widths and compression in (None, "DEFLATE", "LZW") and _often(rng, 0.25):
+    if dtype in widths and compression in (None, "DEFLATE", "LZW") and often(rng, 0.25):
         options["nbits"] = int(rng.integers(*widths[dtype]))
         options.pop("predictor", None)
-    options |= {name: "YES" for name in ("sparse_ok", "bigtiff") if _often(rng, 0.25)}
-    options["endianness"] = _pick(rng, ("LITTLE", "LITTLE", "BIG"))
+    options |= {name: "YES" for name in ("sparse_ok", "bigtiff") if often(rng, 0.25)}
+    options["endianness"] = pick(rng, ("LITTLE", "LITTLE", "BIG"))
     if options.get("nbits") == 24:
         options["endianness"] = "LITTLE"  # libtiff swaps what GDAL has packed highest bit first
     with rasterio.open(
@@ -153,34 +138,26 @@ def _by_gdal(path: Path, rng: Rng) -> None:
         count=shape[0],
         height=shape[1],
         width=shape[2],
-        crs=CRS.from_epsg(int(_pick(rng, (4326, 32633, 3857, 3035)))),
+        crs=CRS.from_epsg(int(pick(rng, (4326, 32633, 3857, 3035)))),
         transform=from_origin(10, 50, 0.5, 0.25),
-        nodata=_pick(rng, (None, None, 0, 1)),
+        nodata=pick(rng, (None, None, 0, 1)),
         **options,
     ) as raster:
         for band in range(1, shape[0] + 1):
             values = _values(rng, dtype, shape[1:])
             if "nbits" in options and values.dtype.kind == "u":
                 values %= values.dtype.type(1 << options["nbits"])
-            if _often(rng, 0.3):
+            if often(rng, 0.3):
                 values[shape[1] // 2 :] = 0
             raster.write(values, band)
-        if _often(rng, 0.2):
+        if often(rng, 0.2):
             raster.write_mask(rng.random(shape[1:]) < 0.5)
-    if _often(rng, 0.3):
+    if often(rng, 0.3):
         with rasterio.open(path, "r+") as raster:
             raster.build_overviews([2, 4], Resampling.nearest)
 
 
-def main() -> None:
-    """Write files for the tests, or for a look."""
-    warnings.simplefilter("ignore")
-    logging.disable()
-    folder, first, count = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
-        for seed in range(first, first + count):
-            write_any(folder / f"any_{seed:06}.tif", seed)
-
-
 if __name__ == "__main__":
-    main()
+    logging.disable()
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
+        write_by_seeds(write_any, ".tif")

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from random_files import TESTS, write_apart
+
 for package in ("imagecodecs", "tifffile", "rasterio"):
     pytest.importorskip(package)
 
@@ -21,16 +23,14 @@ HERE = Path(__file__).parent
 )
 @pytest.mark.timeout(1800)
 def test_all_that_was_written_reads_right(tmp_path: Path, first: int, count: int) -> None:
-    options = {"check": True, "env": {"PYTHONPATH": str(HERE.parents[1])}}
-    arguments = [str(HERE / "any_file.py"), str(tmp_path), str(first), str(count)]
-    subprocess.run([sys.executable, *arguments], **options)
-    paths = sorted(map(str, tmp_path.iterdir()))
+    paths = write_apart("parsers.tiff.any_file", tmp_path, first, count)
     done = subprocess.run(
         [sys.executable, str(HERE / "corpus_worker.py")],
-        input="\n".join(paths),
+        input="\n".join(map(str, paths)),
         capture_output=True,
         text=True,
-        **options,
+        check=True,
+        env={"PYTHONPATH": str(TESTS)},
     )
     found = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(found) == len(paths) > count // 2

@@ -28,7 +28,8 @@ WHOLE = 8 * 1024 * 1024
 MOST_JUNK = 256
 """How much between two messages, such as a bulletin's heading, does not count as a gap."""
 
-BLOCK = 4 * 1024 * 1024
+READ_ON = 4 * 1024 * 1024
+"""How much is read at a time where messages are short: many in a round."""
 SHORT = 64 * 1024
 RUN = 16
 """Messages are short where this many, one after the other, have `SHORT` bytes each on average."""
@@ -66,7 +67,7 @@ def read_inventory(skip: bool = False, plan: Plan = PLAIN) -> Reading[Inventory]
     while start is not None:
         length = _length_ahead(window, start) if steps or plan.whole else None
         if length is not None and plan.whole and _are_short(lengths[-RUN:]):
-            yield from window.load(start, INDICATOR, BLOCK)
+            yield from window.load(start, INDICATOR, READ_ON)
         elif length is not None and steps:
             lengths.append(length)
             answers = yield from steps.pop(0)(window, start, lengths, plan, answers)
