@@ -273,7 +273,14 @@ ONE_DIM = word(10, 1) + word(1) + b"x\0\0\0" + word(4)
         (header(dims=word(10, 1) + word(2**31 - 1)), "ends inside"),
         (header(dims=word(10, 2) + (word(1) + b"x\0\0\0" + word(0)) * 2), "unlimited"),
         (header(dims=word(10, 2) + (word(1) + b"x\0\0\0" + word(3)) * 2), "one name"),
-        (header(dims=word(10, 1) + word(1) + b"\xff\0\0\0" + word(3)), "UTF-8"),
+        (
+            header(
+                dims=word(10, 2)
+                + (word(1) + b"\xb5\0\0\0" + word(3))
+                + (word(2) + b"\xc2\xb5\0\0" + word(3))
+            ),
+            "one name",
+        ),
         (header(dims=word(10, 1) + word(3) + b"a/b\0" + word(3)), "cannot be a name"),
         (header(gatts=word(12, 1) + word(1) + b"a\0\0\0" + word(7, 1, 0)), "nc_type"),
         (header(ONE_DIM, variables=word(11, 1, 1) + b"v\0\0\0" + word(1, 1)), "dimension id"),
@@ -413,3 +420,16 @@ def test_texts_and_numbers_that_json_does_not_have(tmp_path):
     with xr.open_dataset(tmp_path / "odd.json", engine="virtualizarr") as found:
         assert found.attrs["title"] == "caf\xe9 \xff"
         assert found.v.values.tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+def test_names_that_are_not_utf_8_are_latin_1(tmp_path):
+    path = tmp_path / "latin1.nc"
+    with netcdf_file(path, "w") as file:
+        file.createDimension("längd", 3)
+        made = file.createVariable("höjd", "i4", ("längd",))
+        made[:] = [1, 2, 3]
+        setattr(made, "Bandwidth (µm)", 0.5)
+    assert "höjd".encode("latin-1") in path.read_bytes()
+    array = parse_file(path).arrays["höjd"]
+    assert array.metadata.dimension_names == ("längd",)
+    assert array.metadata.attributes["Bandwidth (µm)"] == 0.5

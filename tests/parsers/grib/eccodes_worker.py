@@ -48,7 +48,8 @@ def main(source: str, target: str) -> None:
                     rows = values.reshape(-1, eccodes.codes_get(handle, along))
                     rows[1::2] = rows[1::2, ::-1].copy()
                 step = max(1, values.size // MOST)
-                spread = float(np.ptp(values[~np.isnan(values)])) if values.size else 0.0
+                present = values[~np.isnan(values)]
+                spread = float(np.ptp(present)) if present.size else 0.0
                 values = (values.size, spread, values[::step].copy())
             except eccodes.CodesInternalError as error:
                 values = str(error)

@@ -21,7 +21,7 @@ from virtualizarr.parsers.grib.coordinates import gaussian_latitudes
 from virtualizarr.source.cache import CachingSource
 from virtualizarr.source.memory import BytesSource
 from virtualizarr.source.reading import run
-from virtualizarr.testing import read_values
+from virtualizarr.testing import parse_file, read_values
 
 pytestmark = pytest.mark.skipif(not grib_oracle.AVAILABLE, reason="ecCodes is not here")
 
@@ -127,6 +127,40 @@ def test_two_fields_of_one_cell_are_refused() -> None:
     with pytest.warns(UserWarning, match="two fields"):
         group = parse(twice, errors="skip")
     assert group["isobaricInhPa/instant/t"].manifest.nrefs == 1
+
+
+def test_statistics_over_an_area_are_variables_of_their_own(tmp_path: Path) -> None:
+    mean, most = (
+        message(seed=process, productDefinitionTemplateNumber=15, statisticalProcess=process)
+        for process in (0, 2)
+    )
+    path = tmp_path / "area.grib"
+    path.write_bytes(mean + most)
+    group = parse_file(GRIBParser(), path)
+    arrays = group["isobaricInhPa/instant"].arrays
+    names = [name for name in arrays if name.startswith("t_")]
+    assert names == ["t_area_avg", "t_area_max"]
+    assert arrays["t_area_max"].metadata.attributes["GRIB_statistics"] == "area_max"
+    values = read_values(group)
+    for name, each in zip(names, (mean, most), strict=True):
+        found = values[f"isobaricInhPa/instant/{name}"].ravel()
+        assert found == pytest.approx(grib_oracle.values_of(each))
+    assert "t" in parse(most)["isobaricInhPa/instant"].arrays
+
+
+def test_spectra_of_waves_in_edition_1() -> None:
+    keys = {"setLocalDefinition": 1, "localDefinitionNumber": 13}
+    keys |= {"numberOfDirections": 36, "numberOfFrequencies": 29}
+    waves = [
+        message("regular_ll_sfc_grib1", 0, **keys, directionNumber=direction, frequencyNumber=7)
+        for direction in (1, 36)
+    ]
+    known = [grib_oracle.keys_of(each, ["directionNumber", "frequencyNumber"]) for each in waves]
+    assert [tuple(each.values()) for each in known] == [(1, 7), (36, 7)]
+    names = [name for name, _ in parse(b"".join(waves)).walk_arrays()]
+    assert [name.rpartition("/")[2] for name in names if "direction" in name] == [
+        *("t2m_direction_1_frequency_7", "t2m_direction_36_frequency_7")
+    ]
 
 
 def test_what_is_left_out_is_told() -> None:

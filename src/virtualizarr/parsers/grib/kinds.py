@@ -1,8 +1,30 @@
-"""What is made of members, distributions, wavelengths and instruments, in words."""
+"""What is made of members, distributions, areas, wavelengths and instruments, in words."""
 
 from __future__ import annotations
 
 from virtualizarr.parsers.grib.concepts import Lookup
+from virtualizarr.parsers.grib.layout import MISSING_BYTE
+
+INSTANT = "instant"
+STATISTICS = {
+    0: "avg",
+    1: "accum",
+    2: "max",
+    3: "min",
+    4: "diff",
+    5: "rms",
+    6: "sd",
+    7: "cov",
+    8: "sdiff",
+    9: "ratio",
+    10: "stdanom",
+    11: "sum",
+    100: "severity",
+    101: "mode",
+    102: "index",
+    255: INSTANT,
+}
+"""Code table 4.10, as ecCodes names the kinds of steps."""
 
 DERIVED = {
     0: "mean",
@@ -47,7 +69,7 @@ def scaled(value: Lookup, which: str) -> float:
 
 
 def kind_of(value: Lookup) -> str:
-    """Return what a field tells of an ensemble or of a distribution, "" for a plain one."""
+    """Return what a field tells of an ensemble, a distribution or an area, "" for a plain one."""
     derived, probability = value("derivedForecast"), value("probabilityType")
     if derived is not None:
         return DERIVED.get(derived, f"derived_{derived}")
@@ -58,7 +80,12 @@ def kind_of(value: Lookup) -> str:
     if percentile is not None:
         return f"p{percentile}"
     quantile = value("quantileValue")
-    return f"q{quantile}of{value('totalNumberOfQuantiles')}" if quantile is not None else ""
+    if quantile is not None:
+        return f"q{quantile}of{value('totalNumberOfQuantiles')}"
+    over_area = value("statisticalProcess")
+    if over_area is None or over_area == MISSING_BYTE:
+        return ""
+    return f"area_{STATISTICS.get(over_area, over_area)}"
 
 
 def band_of(value: Lookup) -> str:

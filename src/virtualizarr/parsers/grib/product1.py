@@ -32,6 +32,9 @@ NARROW_MEMBERS = frozenset(
 
 ALONE = frozenset({19, 25, 39})
 
+SPECTRA, DIRECTION_AT, FREQUENCY_AT = 13, 51, 52
+"""ECMWF's local definition for spectra of waves; where it numbers direction and frequency."""
+
 RANGES = frozenset({2, 3, 4, 5})
 LOCAL_RANGES = frozenset({118, 119, 120, 128, 129, 130, 131, 133})
 """Ranges from P1 to P2 that ECMWF and JMA define, as ecCodes reads them from every centre."""
@@ -129,7 +132,7 @@ def meaning_1(section: bytes) -> Meaning:
         number=number,
         total_number=total,
         kind="",
-        band="",
+        band=_wave(section, centre, sub_centre),
         step_type=step_type,
         process=process,
         centre=abbreviation,
@@ -150,3 +153,12 @@ def _member(section: bytes, centre: int, sub_centre: int) -> tuple[int | None, i
         count = int.from_bytes(section[total : total + 2], "big") if total else None
         return int.from_bytes(section[at : at + 2], "big"), count
     return None, None
+
+
+def _wave(section: bytes, centre: int, sub_centre: int) -> str:
+    """Return the direction and the frequency of a wave, "" for all but spectra of waves."""
+    if ECMWF not in (centre, sub_centre) or len(section) <= FREQUENCY_AT:
+        return ""
+    if section[40] != SPECTRA:
+        return ""
+    return f"direction_{section[DIRECTION_AT]}_frequency_{section[FREQUENCY_AT]}"

@@ -17,34 +17,13 @@ from virtualizarr.parsers.grib.concepts import (
     tables,
 )
 from virtualizarr.parsers.grib.headers import FIXED_2
-from virtualizarr.parsers.grib.kinds import band_of, kind_of, scaled
+from virtualizarr.parsers.grib.kinds import INSTANT, STATISTICS, band_of, kind_of, scaled
 from virtualizarr.parsers.grib.moments import Moments, Steps, moments_of
 from virtualizarr.parsers.grib.product import Meaning
 from virtualizarr.parsers.grib.times import duration
 from virtualizarr.parsers.grib.varying import form_of, template_in
 
 ECMWF = 98
-INSTANT = "instant"
-STEP_TYPES = {
-    0: "avg",
-    1: "accum",
-    2: "max",
-    3: "min",
-    4: "diff",
-    5: "rms",
-    6: "sd",
-    7: "cov",
-    8: "sdiff",
-    9: "ratio",
-    10: "stdanom",
-    11: "sum",
-    100: "severity",
-    101: "mode",
-    102: "index",
-    255: INSTANT,
-}
-"""Code table 4.10, as ecCodes names the kinds of steps."""
-
 CHEMICAL, CHEMICAL_SOURCE = (40, 41, 42, 43), (76, 77, 78, 79)
 AEROSOL, AEROSOL_OPTICAL = (44, 45, 46, 47, 50), (48, 49)
 DATASETS = {
@@ -224,7 +203,7 @@ def _step_type(value: Lookup, old: bool) -> str:
     process = value("typeOfStatisticalProcessing")
     if old and process == 0 and value("typeOfTimeIncrement") == 1:
         return "avgd"
-    return STEP_TYPES.get(process, f"statistic_{process}")
+    return STATISTICS.get(process, f"statistic_{process}")
 
 
 def _levels(value: Lookup) -> tuple[float, float, bool]:

@@ -3,7 +3,7 @@
 Manual on Codes, templates 4.33 and 4.34 (bands of a satellite, in an ensemble), 4.53 and 4.54
 (partitioned parameters), 4.57, 4.58, 4.67 and 4.68 (constituents by a distribution function).
 Behind the list they are like templates without one. Template 4.44 (aerosol) has a shorter forecast
-time than all others.
+time than all others. Template 4.15 tells which statistic over an area a field is.
 """
 
 from __future__ import annotations
@@ -40,6 +40,9 @@ LISTS = {
 }
 PARTITIONED = (53, 54)
 AEROSOL_44, TIME_44 = 44, 2
+AREA, STATISTIC_AT = 15, 34
+"""A statistic over an area around each point; which octet, from 0, tells the statistic."""
+
 NOT_KNOWN = frozenset({*range(113, 117), 206})
 """Generalised tiles, whose lists lie in one another, and a list before a time range."""
 
@@ -67,6 +70,8 @@ def list_count(number: int) -> int | None:
 def _fixed(number: int) -> Template | None:
     if number == AEROSOL_44:
         return _aerosol_44()
+    if number == AREA:
+        return _area()
     return None if number in NOT_KNOWN else template_of(number)
 
 
@@ -101,3 +106,11 @@ def _aerosol_44() -> Template | None:
         for key, (at, size, sign) in known.places.items()
     }
     return replace(laid_out(places), time_octets=TIME_44)
+
+
+@lru_cache(maxsize=1)
+def _area() -> Template | None:
+    known = template_of(AREA)
+    if known is None:
+        return None
+    return laid_out({**known.places, "statisticalProcess": (STATISTIC_AT, 1, 0)})

@@ -155,10 +155,7 @@ def _decode_name(cursor: Cursor) -> str:
 @lru_cache(maxsize=1024)
 def _checked_name(raw: bytes) -> str:
     """Return a name; raises ValueError for what cannot be one."""
-    try:
-        name = raw.decode()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"a name is not UTF-8: {raw[:100]!r}") from error
+    name = _decoded(raw)
     if not name or "/" in name or "\0" in name or name in (".", ".."):
         raise ValueError(f"{name[:100]!r} cannot be a name")
     return name
@@ -207,11 +204,16 @@ def _decode_values(cursor: Cursor) -> Any:
 
 
 def _text(raw: bytes) -> str:
-    """Return UTF-8 text, else Latin-1, without the NULs that C programs leave in it."""
+    """Return text without the NULs that C programs leave in it."""
+    return _decoded(raw).replace("\0", "")
+
+
+def _decoded(raw: bytes) -> str:
+    """Return UTF-8, else Latin-1, in which programs that know no UTF-8 write names and texts."""
     try:
-        return raw.decode().replace("\0", "")
+        return raw.decode()
     except UnicodeDecodeError:
-        return raw.decode("latin-1").replace("\0", "")
+        return raw.decode("latin-1")
 
 
 def _decode_vars(cursor: Cursor, dims: tuple[Dim, ...]) -> Decoding[tuple[Var, ...]]:
