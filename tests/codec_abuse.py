@@ -32,7 +32,14 @@ from virtualizarr.errors import VirtualizeError
 
 SHAPE = (50, 80)
 NBYTES = 50 * 80 * 4
+OF_WORDS = {"jpegls"}
+"""For integers of two octets: their chunks have twice as many rows."""
+
 BOMB_BYTES = 1 << 28
+ROUNDS, SLOW_ROUNDS = 400, 8
+SLOW = {"jpegls"}
+"""Decoders that may take seconds for an altered stream."""
+
 
 PLANS: dict[str, dict[str, Any]] = {
     "lzf": {"compression": "lzf"},
@@ -45,6 +52,7 @@ PLANS: dict[str, dict[str, Any]] = {
     "blosc2": dict(hdf5plugin.Blosc2()),
     "zfp": dict(hdf5plugin.Zfp(reversible=True)),
     "zfp rate": dict(hdf5plugin.Zfp(rate=8)),
+    "jpegls": dict(hdf5plugin.FciDecomp()),
     "scaleoffset": {"scaleoffset": 0},
     "bounded zlib": {"compression": "gzip"},
     "bounded bz2": dict(hdf5plugin.BZip2()),
@@ -59,9 +67,10 @@ def samples() -> dict[str, tuple[CodecJSON, bytes]]:
     with tempfile.TemporaryDirectory() as place:
         for name, plan in PLANS.items():
             with h5py.File(Path(place) / "a.h5", "w") as file:
-                data = compressible(SHAPE, "<i4")
-                dataset = file.create_dataset("a", data=data, chunks=SHAPE, **plan)
-                (codec,) = bound(filter_codecs(filters_of(dataset), 4))
+                shape, dtype = ((100, 80), "<u2") if name in OF_WORDS else (SHAPE, "<i4")
+                data = compressible(shape, dtype)
+                dataset = file.create_dataset("a", data=data, chunks=shape, **plan)
+                (codec,) = bound(filter_codecs(filters_of(dataset), data.itemsize))
                 found[name] = (codec, dataset.id.read_direct_chunk((0, 0))[1])
     nbit = {"name": "virtualizarr.nbit", "configuration": {"element": [1, 4, 0, 17, 2]}}
     precision = {"itemsize": 4, "endian": "big", "precision": 9, "offset": 3, "signed": True}
@@ -129,6 +138,7 @@ def bombs(good: dict[str, tuple[CodecJSON, bytes]]) -> dict[str, tuple[CodecJSON
         "blosc2 size": patched("blosc2", 30, struct.pack(">q", 1 << 60)),
         "blosc2 chunk": patched("blosc2", 58, struct.pack(">i", (1 << 31) - 1)),
         "blosc2 shape": patched("blosc2", shape_at, struct.pack(">q", 1 << 60)),
+        "jpegls": patched("jpegls", good["jpegls"][1].find(b"\xff\xf7") + 5, b"\xff" * 4),
         "zfp": (zfp, good["zfp"][1]),
         "bounded zlib": limited("numcodecs.zlib", zlib.compress(zeros)),
         "bounded gzip": limited("gzip", gzip.compress(zeros)),
@@ -168,7 +178,10 @@ def abuse(codec: CodecJSON, streams: list[bytes]) -> dict[str, Any]:
 def main(what: str) -> None:
     good = samples()
     if what == "mutations":
-        cases = {name: (codec, mutations(data, 400)) for name, (codec, data) in good.items()}
+        cases = {
+            name: (codec, mutations(data, SLOW_ROUNDS if name in SLOW else ROUNDS))
+            for name, (codec, data) in good.items()
+        }
         for codec, data in good.values():
             abuse(codec, [data])
     else:

@@ -66,6 +66,7 @@ CONFIGURATIONS: Mapping[str, Sequence[Configuration]] = {
     "imagecodecs": [{"codec": name} for name in sorted(ROOM_LIMITS - {"gzip"})],
     "inflate": [{"times": 2}],
     "jpeg2000_tile": [{"header": "", "shape": [SIDE, SIDE, 1], "sample": "uint32"}],
+    "jpegls": [{}],
     "lz4": [{}],
     "lzf": [{}],
     "nbit": [{"element": [1, 4, 0, 17, 2]}],

@@ -36,7 +36,7 @@ def run(*arguments: str) -> str:
 
 def test_truncated_and_altered_streams() -> None:
     results: dict[str, dict[str, Any]] = json.loads(run("mutations"))
-    assert len(results) == 17
+    assert len(results) == 18
     for name, result in results.items():
         assert result["grown"] < MEMORY, name
         assert result["largest"] <= CHUNK + CHUNK // 64 + 4096, name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from codec_witness import (
 )
 from virtualizarr.codecs.hdf5_filters import FILTERS, codecs_by_filter, filter_codecs
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
+from virtualizarr.parsers.hdf5 import HDFParser
+from virtualizarr.testing import parse_file, read_values
 
 hdf5plugin = pytest.importorskip("hdf5plugin")
 pytest.importorskip("imagecodecs")
@@ -115,6 +118,39 @@ def test_blosc2_frames(shape: Any, chunks: Any, content: str, tmp_path: Path) ->
         assert_reads_like_hdf5(tmp_path / "zarr", dataset)
 
 
+@pytest.mark.parametrize("dtype", ["u1", "i1", "<u2", ">u2", "<i2"])
+@pytest.mark.parametrize(
+    "shape, chunks", [((70, 90), (35, 45)), ((3, 20, 30), (3, 20, 30)), ((5, 20, 30), (2, 10, 30))]
+)
+def test_fcidecomp(dtype: str, shape: Any, chunks: Any, tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        filters = hdf5plugin.FciDecomp()
+        dataset = file.create_dataset(
+            "a", data=compressible(shape, dtype), chunks=chunks, **filters
+        )
+        assert {mask for mask, _ in raw_chunks(dataset).values()} == {0}
+        assert_reads_like_hdf5(tmp_path / "zarr", dataset)
+
+
+@pytest.mark.parametrize("number", [32022, 32023])
+def test_rounding_is_nothing_to_undo(number: int, tmp_path: Path) -> None:
+    """BitGroom and Granular BitRound leave numbers; their plugins hand them back as they are."""
+    values = np.linspace(0, 1, 350, dtype="<f4").reshape(50, 7)
+    create = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    create.set_chunk((10, 7))
+    create.set_filter(number, h5py.h5z.FLAG_OPTIONAL, (3, 4, 0, 0, 0))
+    create.set_shuffle()
+    create.set_deflate(1)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        space = h5py.h5s.create_simple(values.shape)
+        made = h5py.h5d.create(file.id, b"a", h5py.h5t.IEEE_F32LE, space, create)
+        for row in range(0, 50, 10):
+            part = values[row : row + 10].view("u1").reshape(-1, 4).T.tobytes()
+            made.write_direct_chunk((row, 0), zlib.compress(part))
+    group = parse_file(HDFParser(), tmp_path / "a.h5")
+    assert np.array_equal(read_values(group)["a"], values)
+
+
 def test_shuffle_behind_a_filter_that_changes_the_length(tmp_path: Path) -> None:
     create = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     create.set_chunk((7, 5))
@@ -193,7 +229,7 @@ def test_one_entry_per_filter_for_filter_masks() -> None:
 
 
 @pytest.mark.parametrize(
-    "number", sorted(set(FILTERS) - {1, 2, 3, 307, 32000, 32004, 32015, 32026})
+    "number", sorted(set(FILTERS) - {1, 2, 3, 307, 32000, 32004, 32015, 32018, 32022, 32023, 32026})
 )
 def test_client_data_that_are_cut_short(number: int) -> None:
     with pytest.raises(CorruptFileError, match=f"HDF5 filter {number}"):

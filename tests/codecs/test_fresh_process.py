@@ -328,6 +328,7 @@ SAMPLES: dict[str, Callable[[Path], Sample]] = {
         "virtualizarr.inflate", lambda values: zlib.compress(zlib.compress(values)), times=2
     ),
     "jpeg2000_tile": jpeg2000_tile,
+    "jpegls": lambda place: hdf5(place, "<u2", **hdf5plugin.FciDecomp()),
     "lz4": lambda place: hdf5(place, **hdf5plugin.LZ4()),
     "lzf": lambda place: hdf5(place, compression="lzf"),
     "nbit": lambda place: of_precision(place, {h5z.FILTER_NBIT: ()}),

@@ -60,7 +60,7 @@ FILTER_NAMES = {
 DEFAULT_ZLIB_LEVEL = 1
 BLOSC_CNAMES = ("blosclz", "lz4", "lz4hc", "snappy", "zlib", "zstd")
 BLOSC_SHUFFLES = ("noshuffle", "shuffle", "bitshuffle")
-SIZE_KEEPING = {2}  # filters whose output is as long as their input
+SIZE_KEEPING = {2, 32022, 32023}  # filters whose output is as long as their input
 BITSHUFFLE_CNAMES = {0: "none", 2: "lz4", 3: "zstd"}
 NBIT_PREFIX = 3  # values before the element's description
 SCALEOFFSET_FILL_AT = 8
@@ -109,7 +109,7 @@ def codecs_by_filter(
 ) -> tuple[tuple[CodecJSON, ...], ...]:
     """Return the same, filter by filter, as bit `i` of a chunk's filter mask skips filter `i`.
 
-    A filter that changes nothing (shuffle of single bytes) has no codec.
+    A filter that changes nothing (shuffle of single bytes; rounding, for reading) has no codec.
     """
     numbers = [number for number, *_ in filters]
     whole = [set(numbers[:at]) <= SIZE_KEEPING for at in range(len(numbers))]
@@ -229,6 +229,15 @@ def _zfp(given: FilterContext) -> list[CodecJSON]:
     return _codec("virtualizarr.zfp", header=list(given.client_data[1:]))
 
 
+def _quantized(_given: FilterContext) -> list[CodecJSON]:
+    """Rounding when values were written; what is stored are the values."""
+    return []
+
+
+def _fcidecomp(_given: FilterContext) -> list[CodecJSON]:
+    return _codec("virtualizarr.jpegls")
+
+
 def _zstd(given: FilterContext) -> list[CodecJSON]:
     level = given.signed(0) if given.client_data else 3
     return _codec("zstd", level=min(level, 22), checksum=False)
@@ -252,5 +261,8 @@ FILTERS: dict[int, Callable[[FilterContext], list[CodecJSON]]] = {
     32008: _bitshuffle,
     32013: _zfp,
     32015: _zstd,
+    32018: _fcidecomp,
+    32022: _quantized,
+    32023: _quantized,
     32026: _blosc2,
 }
