@@ -118,6 +118,24 @@ def test_blosc2_frames(shape: Any, chunks: Any, content: str, tmp_path: Path) ->
         assert_reads_like_hdf5(tmp_path / "zarr", dataset)
 
 
+def test_bytes_that_szip_lost(tmp_path: Path) -> None:
+    """Behind a filter that gives no whole pixels: libhdf5 reads what is in its memory there."""
+    create = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    create.set_chunk((301,))
+    create.set_scaleoffset(h5py.h5z.SO_INT, 0)
+    create.set_szip(h5py.h5z.SZIP_NN_OPTION_MASK, 8)
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        space = h5py.h5s.create_simple((301,))
+        made = h5py.h5d.create(file.id, b"a", h5py.h5t.STD_I32LE, space, create)
+        h5py.Dataset(made)[...] = np.where(np.arange(301) % 100, 0, 500)
+        mask, stored = made.read_direct_chunk((0,))
+        assert mask == 0
+        assert int.from_bytes(stored[:4], "little") % 4
+    with pytest.raises(CorruptFileError, match="szip lost them"):
+        read_values(parse_file(HDFParser(), path))
+
+
 @pytest.mark.parametrize("dtype", ["u1", "i1", "<u2", ">u2", "<i2"])
 @pytest.mark.parametrize(
     "shape, chunks", [((70, 90), (35, 45)), ((3, 20, 30), (3, 20, 30)), ((5, 20, 30), (2, 10, 30))]

@@ -142,6 +142,19 @@ def test_time_bounds_inherit_the_units_of_their_time(file: FileOfArrays) -> None
         assert found.lat_bnds.attrs == {}
 
 
+def test_time_bounds_without_a_calendar_have_the_standard_one(file: FileOfArrays) -> None:
+    units = {"units": "hours since 1-1-1"}
+    group = ManifestGroup(
+        {
+            "time": file.add([1.0], ("time",), bounds="time_bnds", **units),
+            "time_bnds": file.add([[0.0, 1.0]], ("time", "nv"), **units),
+        }
+    )
+    time = xr.Variable("time", [1], {"bounds": "time_bnds"}, units)
+    for found in (to_dataset(group), to_dataset(group, loaded={"time": time})):
+        assert found.time_bnds.attrs == {**units, "calendar": "standard"}
+
+
 def test_virtual_datasets_can_be_pickled_and_copied(file: FileOfArrays) -> None:
     group = ManifestGroup({"x": file.add([1, 2], ("x",)), "a": file.add([3, 4], ("x",), units="K")})
     dataset = to_dataset(group, loaded={"x": xr.Variable("x", [1, 2])})

@@ -54,7 +54,7 @@ class Hdf4Szip(ForeignCodec):
                 return stream[: self.length]
         else:
             stream = data
-        out = np.empty(self.length, np.uint8)
+        out = np.zeros(self.length, np.uint8)
         decoded = self.imagecodecs(
             "szip_decode",
             stream,

@@ -42,7 +42,9 @@ class Szip(ForeignCodec):
         size = int.from_bytes(data[:SIZE_BYTES].tobytes(), "little")
         limit = output_limit(nbytes, data.size, MAX_RATIO)
         self.require(size <= limit, f"the header declares {size} bytes, at most {limit} fit")
-        out = np.empty(size, np.uint8)
+        lost = size % self._pixel_bytes()
+        self.require(lost == 0, f"the last {lost} of {size} bytes are no pixel: szip lost them")
+        out = np.zeros(size, np.uint8)
         decoded = self.imagecodecs(
             "szip_decode",
             data[SIZE_BYTES:],
@@ -54,6 +56,10 @@ class Szip(ForeignCodec):
         )
         self.require(len(decoded) == size, f"{len(decoded)} of {size} bytes decoded")
         return octets(decoded)
+
+    def _pixel_bytes(self) -> int:
+        """Return how many bytes a pixel takes when decoded: 1, 2, 4 or 8."""
+        return 1 << (-(-self.bits_per_pixel // 8) - 1).bit_length()
 
 
 class SzipCodec(ZarrTwin, of=Szip):

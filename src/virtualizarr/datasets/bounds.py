@@ -3,6 +3,8 @@
 CF Conventions 1.12, section 7.1: a boundary variable may leave out the attributes of its parent.
 Alone, a virtual boundary variable would then lose what its numbers mean as soon as its parent is
 loaded and decoded, so it is given them, and files with different epochs are not joined by mistake.
+The standard calendar is given too where nothing names one: a parent that was decoded is written in
+a calendar of xarray's choice, which would else become that of the bounds.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ import xarray as xr
 from virtualizarr.datasets.variable import manifest_array
 
 TIME_ATTRIBUTES = ("units", "calendar")
+STANDARD = "standard"
+"""The calendar of times that name none (CF Conventions 1.12, section 4.4.1)."""
 
 
 def with_bounds_attributes(
@@ -28,7 +32,7 @@ def with_bounds_attributes(
         bounds = parent.attrs.get("bounds")
         if not isinstance(bounds, str) or bounds not in found:
             continue
-        known = {**parent.encoding, **parent.attrs}
+        known = {"calendar": STANDARD, **parent.encoding, **parent.attrs}
         if "since" not in str(known.get("units", "")):
             continue
         missing = {

@@ -18,6 +18,12 @@ from virtualizarr.model.metadata import ArrayMetadata
 from virtualizarr.model.uncompressed import cut, row_bytes
 from virtualizarr.model.virtual import Virtual, axis_name, origin
 
+WAYS_OUT = (
+    "combine such files apart, or load this variable: add its name to those of the dimension "
+    "coordinates in `loadable_variables`"
+)
+"""What to do where arrays cannot be joined without reading them."""
+
 
 def concatenate[A: Virtual](arrays: Sequence[A], axis: int = 0) -> A:
     """Return the arrays one after the other along an axis they have.
@@ -301,7 +307,7 @@ def _mismatch(what: str, one: Virtual, two: Virtual, left: object, right: object
     where = source if source is not None else "the first array"
     return CombineError(
         f"{what} is {_text(right)} here but {_text(left)} in {where}; one Zarr array has one for "
-        "all its chunks: combine such files apart, or load this variable",
+        f"all its chunks: {WAYS_OUT}",
         url=origin(two),
     )
 

@@ -52,7 +52,7 @@ def result_type(*operands: Any) -> np.dtype[Any]:
             continue
         raise CombineError(
             f"virtual arrays keep their dtype: {first} cannot be joined with {_named(operand)}; "
-            "combine such files apart, or load this variable"
+            f"{combine.WAYS_OUT}"
         )
     return first
 

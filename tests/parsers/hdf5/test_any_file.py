@@ -10,8 +10,11 @@ from parsers.hdf5.corpus import compare_files, table
 from random_files import write_apart
 
 RIGHT = {"right", "attribute right"}
-AMBIGUOUS = "chunks of one stored length that skipped different filters cannot be told apart"
-"""The one refusal that chance brings about."""
+REFUSABLE = (
+    "chunks of one stored length that skipped different filters cannot be told apart",
+    "are no pixel: szip lost them",
+)
+"""What chance brings about: what the file does not tell, and what libhdf5 did not write."""
 
 
 @pytest.mark.parametrize(
@@ -24,8 +27,8 @@ def test_all_that_was_written_reads_right(tmp_path: Path, first: int, count: int
     refused = [
         note for verdict in verdicts for note in verdict.notes if note.startswith("refused: ")
     ]
-    assert all(AMBIGUOUS in note for note in refused), refused
-    assert len(refused) <= count / 1000
+    assert all(any(reason in note for reason in REFUSABLE) for note in refused), refused
+    assert len(refused) <= count / 500
     kinds = {kind for verdict in verdicts for kind in verdict.counts}
     assert kinds <= RIGHT | {"refused"}, table(verdicts)
     assert sum(verdict.counts["right"] for verdict in verdicts) > 8 * count
