@@ -234,3 +234,22 @@ def test_directories_of_references_are_recognised_and_archives_are_not(
     (tmp_path / "empty.zarr" / "notes.txt").touch()
     with pytest.raises(UnknownFormatError, match=r"empty\.zarr.*notes\.txt"):
         xr.open_dataset(tmp_path / "empty.zarr", engine=ENGINE)
+
+
+def test_bounds_of_times_before_the_gregorian_calendar_are_those_of_netcdf4(tmp_path: Path) -> None:
+    """A loaded time is written in a calendar of xarray's choice; its bounds keep their own."""
+    path = tmp_path / "hours.nc"
+    stored = xr.Dataset(
+        {"time_bnds": (("time", "nv"), np.array([[17633208.0, 17633952.0]]))},
+        {"time": ("time", [17633208.0], {"units": "hours since 0001-01-01", "bounds": "time_bnds"})},
+    )
+    stored.to_netcdf(path, engine="netcdf4")
+    expected = xr.open_dataset(path, engine="netcdf4").load()
+    virtual = xr.open_dataset(path, engine="virtualizarr")
+    virtual.virtualize.to_kerchunk(str(tmp_path / "hours.json"), format="json")
+    for found in (
+        virtual.virtualize.open(),
+        xr.open_dataset(tmp_path / "hours.json", engine="virtualizarr"),
+    ):
+        np.testing.assert_array_equal(found.time_bnds, expected.time_bnds)
+        np.testing.assert_array_equal(found.time, expected.time)

@@ -13,6 +13,7 @@ import numpy as np
 
 from virtualizarr.codecs.base import ForeignCodec, Octets, capacity, octets
 from virtualizarr.codecs.numcodecs_base import NumcodecsTwin
+from virtualizarr.codecs.szip import pixel_bytes
 from virtualizarr.codecs.zarr_base import ZarrTwin
 
 REVISION_2 = 0x10000
@@ -54,6 +55,8 @@ class Hdf4Szip(ForeignCodec):
                 return stream[: self.length]
         else:
             stream = data
+        lost = self.length % pixel_bytes(self.bits_per_pixel)
+        self.require(lost == 0, f"the last {lost} of {self.length} bytes are no pixel")
         out = np.zeros(self.length, np.uint8)
         decoded = self.imagecodecs(
             "szip_decode",

@@ -18,6 +18,11 @@ SIZE_BYTES = 4
 MAX_RATIO = 1 << 15  # a run of zero blocks: 64 blocks of 32 pixels of 8 bytes in a few bits
 
 
+def pixel_bytes(bits_per_pixel: int) -> int:
+    """Return how many bytes a decoded pixel takes: 1, 2, 4 or 8. What is no whole one is lost."""
+    return 1 << (-(-bits_per_pixel // 8) - 1).bit_length()
+
+
 @dataclass(frozen=True)
 class Szip(ForeignCodec):
     """The four client data values of the filter, as libhdf5 stores them."""
@@ -42,7 +47,7 @@ class Szip(ForeignCodec):
         size = int.from_bytes(data[:SIZE_BYTES].tobytes(), "little")
         limit = output_limit(nbytes, data.size, MAX_RATIO)
         self.require(size <= limit, f"the header declares {size} bytes, at most {limit} fit")
-        lost = size % self._pixel_bytes()
+        lost = size % pixel_bytes(self.bits_per_pixel)
         self.require(lost == 0, f"the last {lost} of {size} bytes are no pixel: szip lost them")
         out = np.zeros(size, np.uint8)
         decoded = self.imagecodecs(
@@ -56,10 +61,6 @@ class Szip(ForeignCodec):
         )
         self.require(len(decoded) == size, f"{len(decoded)} of {size} bytes decoded")
         return octets(decoded)
-
-    def _pixel_bytes(self) -> int:
-        """Return how many bytes a pixel takes when decoded: 1, 2, 4 or 8."""
-        return 1 << (-(-self.bits_per_pixel // 8) - 1).bit_length()
 
 
 class SzipCodec(ZarrTwin, of=Szip):
