@@ -241,7 +241,13 @@ def test_bounds_of_times_before_the_gregorian_calendar_are_those_of_netcdf4(tmp_
     path = tmp_path / "hours.nc"
     stored = xr.Dataset(
         {"time_bnds": (("time", "nv"), np.array([[17633208.0, 17633952.0]]))},
-        {"time": ("time", [17633208.0], {"units": "hours since 0001-01-01", "bounds": "time_bnds"})},
+        {
+            "time": (
+                "time",
+                [17633208.0],
+                {"units": "hours since 0001-01-01", "bounds": "time_bnds"},
+            )
+        },
     )
     stored.to_netcdf(path, engine="netcdf4")
     expected = xr.open_dataset(path, engine="netcdf4").load()
