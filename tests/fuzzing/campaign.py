@@ -76,6 +76,8 @@ def build(names: Sequence[str], corpus: Path, folder: Path) -> dict[str, tuple[s
     """
     command = [sys.executable, "-m", "fuzzing.seeds", str(corpus), str(folder), *names]
     environment = {**os.environ, "PYTHONPATH": str(TESTS)}
+    # The path that hdf5plugin leaves to children may bind its plugins to another libhdf5.
+    environment.pop("HDF5_PLUGIN_PATH", None)
     subprocess.run(command, check=True, env=environment, stdout=sys.stderr)
     return {name: read_index(folder / name) for name in names}
 

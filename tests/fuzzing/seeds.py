@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 
 import h5py
+import hdf5plugin  # before netCDF4, to whose libhdf5 its plugins would be bound
 import numpy as np
 
 import virtualizarr
@@ -46,7 +47,7 @@ def builders_of(name: str) -> dict[str, Builder]:
             if hasattr(suite, "parser") and suite.parser.name == name:
                 found[suite.__name__] = suite().files
     if name == "hdf5":
-        found["every_index"] = hdf5_indexes
+        found |= {"every_index": hdf5_indexes, "filters": hdf5_filters}
     if name in REFERENCES:
         module = importlib.import_module("fuzzing.reference_seeds")
         found |= {one: getattr(module, one) for one in REFERENCES[name].builders}
@@ -152,6 +153,32 @@ def hdf5_indexes(folder: Path) -> None:
             layout[0] = h5py.VirtualSource(".", "growing", (6, 10))
             f.create_virtual_dataset("virtual", layout)
             f.create_dataset("raw", (4,), "u1", external=[("outside.bin", 0, 4)])
+
+
+def hdf5_filters(folder: Path) -> None:
+    """Write HDF5 files with every filter that h5py and hdf5plugin write, four datasets each.
+
+    More arrays of one file would not be read.
+    """
+    plans: list[dict[str, object]] = [
+        dict(hdf5plugin.FciDecomp()),
+        {"compression": "lzf"},
+        {"compression": "szip"},
+        {"scaleoffset": 0},
+        dict(hdf5plugin.Blosc(cname="lz4")),
+        dict(hdf5plugin.Blosc2()),
+        dict(hdf5plugin.Bitshuffle(cname="lz4")),
+        dict(hdf5plugin.LZ4()),
+        dict(hdf5plugin.BZip2()),
+        dict(hdf5plugin.Zstd()),
+        dict(hdf5plugin.Zfp(reversible=True)),
+        dict(hdf5plugin.Bitshuffle(cname="none")),
+    ]
+    values = np.arange(600, dtype="<i4").reshape(20, 30) ** 2 % 1000
+    for number, plan in enumerate(plans):
+        with h5py.File(folder / f"{number // 4}.h5", "a") as f:
+            kept = values.astype("<u2") if plan == plans[0] else values
+            f.create_dataset(f"a{number % 4}", data=kept, chunks=(10, 30), **plan)
 
 
 def main(corpus: Path, folder: Path, names: Sequence[str]) -> None:
