@@ -41,7 +41,13 @@ def szip(bare: bool, raw: bool = False) -> tuple[Hdf4Szip, bytes]:
     stream = imagecodecs.szip_encode(values, mask, 16, 16, 256, header=False)
     stream = values.tobytes() if raw else bytes(stream)
     preamble = b"" if bare else bytes([raw]) + len(stream).to_bytes(4, "big")
-    codec = Hdf4Szip(values.nbytes, mask | (0 if bare else REVISION_2), 16, 16, 256)
+    codec = Hdf4Szip(
+        length=values.nbytes,
+        options_mask=mask | (0 if bare else REVISION_2),
+        pixels_per_block=16,
+        bits_per_pixel=16,
+        pixels_per_scanline=256,
+    )
     return codec, preamble + stream
 
 

@@ -23,11 +23,10 @@ def pixel_bytes(bits_per_pixel: int) -> int:
     return 1 << (-(-bits_per_pixel // 8) - 1).bit_length()
 
 
-@dataclass(frozen=True)
-class Szip(ForeignCodec):
-    """The four client data values of the filter, as libhdf5 stores them."""
+@dataclass(frozen=True, kw_only=True)
+class SzipStream(ForeignCodec):
+    """What an szip stream needs to be decoded; subclasses find the stream and its size."""
 
-    name: ClassVar[str] = "virtualizarr.szip"
     options_mask: int
     pixels_per_block: int
     bits_per_pixel: int
@@ -42,18 +41,15 @@ class Szip(ForeignCodec):
         )
         self.require(self.pixels_per_block % 2 == 0, f"{self.pixels_per_block} pixels per block")
 
-    def decode(self, data: Octets, nbytes: int | None) -> Octets:
-        self.require(data.size >= SIZE_BYTES, f"{data.size} bytes cannot hold a size")
-        size = int.from_bytes(data[:SIZE_BYTES].tobytes(), "little")
-        limit = output_limit(nbytes, data.size, MAX_RATIO)
-        self.require(size <= limit, f"the header declares {size} bytes, at most {limit} fit")
+    def stream(self, data: Octets, size: int, options_mask: int) -> Octets:
+        """Return the `size` bytes that a bare stream holds."""
         lost = size % pixel_bytes(self.bits_per_pixel)
         self.require(lost == 0, f"the last {lost} of {size} bytes are no pixel: szip lost them")
         out = np.zeros(size, np.uint8)
         decoded = self.imagecodecs(
             "szip_decode",
-            data[SIZE_BYTES:],
-            self.options_mask,
+            data,
+            options_mask,
             self.pixels_per_block,
             self.bits_per_pixel,
             self.pixels_per_scanline,
@@ -61,6 +57,20 @@ class Szip(ForeignCodec):
         )
         self.require(len(decoded) == size, f"{len(decoded)} of {size} bytes decoded")
         return octets(decoded)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Szip(SzipStream):
+    """The four client data values of the filter, as libhdf5 stores them."""
+
+    name: ClassVar[str] = "virtualizarr.szip"
+
+    def decode(self, data: Octets, nbytes: int | None) -> Octets:
+        self.require(data.size >= SIZE_BYTES, f"{data.size} bytes cannot hold a size")
+        size = int.from_bytes(data[:SIZE_BYTES].tobytes(), "little")
+        limit = output_limit(nbytes, data.size, MAX_RATIO)
+        self.require(size <= limit, f"the header declares {size} bytes, at most {limit} fit")
+        return self.stream(data[SIZE_BYTES:], size, self.options_mask)
 
 
 class SzipCodec(ZarrTwin, of=Szip):

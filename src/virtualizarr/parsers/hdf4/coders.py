@@ -90,7 +90,14 @@ def _skphuff(coder: Coder, dtype: np.dtype[Any], length: int) -> list[CodecJson]
 def _szip(coder: Coder, dtype: np.dtype[Any], length: int) -> list[CodecJson]:
     del dtype
     _, scanline, mask, bits, block = coder.parameters
-    return [_json(Hdf4Szip(length, mask & 0xFFFFFFFF, block, bits, scanline))]
+    codec = Hdf4Szip(
+        length=length,
+        options_mask=mask & 0xFFFFFFFF,
+        pixels_per_block=block,
+        bits_per_pixel=bits,
+        pixels_per_scanline=scanline,
+    )
+    return [_json(codec)]
 
 
 def _none(coder: Coder, dtype: np.dtype[Any], length: int) -> list[CodecJson]:
