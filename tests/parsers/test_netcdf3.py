@@ -433,3 +433,17 @@ def test_names_that_are_not_utf_8_are_latin_1(tmp_path):
     array = parse_file(path).arrays["höjd"]
     assert array.metadata.dimension_names == ("längd",)
     assert array.metadata.attributes["Bandwidth (µm)"] == 0.5
+
+
+def test_zeros_at_the_end_of_names_are_padding(tmp_path):
+    path = tmp_path / "padded.nc"
+    with netcdf_file(path, "w") as file:
+        file.createDimension("pp", 3)
+        file.createVariable("vvv", "i4", ("pp",))[:] = [1, 2, 3]
+    counted = path.read_bytes().replace(word(2) + b"pp\0\0", word(4) + b"pp\0\0")
+    counted = counted.replace(word(3) + b"vvv\0", word(4) + b"vvv\0")
+    assert counted != path.read_bytes()
+    path.write_bytes(counted)
+    group = parse_file(path)
+    assert_equal_to(group, found_elsewhere([path])[path])
+    assert group.arrays["vvv"].metadata.dimension_names == ("pp",)

@@ -8,6 +8,7 @@ table whose rows are pixels.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -22,6 +23,8 @@ from virtualizarr.codecs.zarr_base import ZarrTwin
 COPY, FLIP, TEXT, LOGICAL, BITS = "copy", "flip", "text", "logical", "bits"
 INTEGER, REAL, COMPLEX = "integer", "real", "complex"
 MAX_ROW_BYTES = 1 << 40
+MAX_DECIMALS = 300
+EXPONENT = re.compile(rb"([0-9.])(?=[+-])")
 BLANK, NUL, TRUE = ord(" "), 0, ord("T")
 
 
@@ -34,7 +37,8 @@ class Field(ForeignCodec):
     way round). "text": texts of `size` bytes, which end at their first NUL and lose blanks at their
     end. "logical": 1 for each "T", else 0. "bits": its first `size` bits, most significant first,
     a byte for each. "integer" and "real": a decimal number as text, to a big-endian integer or
-    IEEE number of `size` bytes; a blank field, or one that reads as `null`, becomes 0 or NaN.
+    IEEE number of `size` bytes; a blank field, or one that reads as `null`, becomes 0 or NaN. A
+    "real" without a decimal point has it before its last `decimals` digits.
     "complex": big-endian complex numbers of `size` bytes, times `scale`, plus `zero` (which CF
     attributes cannot say of complex numbers). With `pad`, rows that a chunk lacks at its end are
     filled with zero bytes; else such a chunk is refused.
@@ -50,12 +54,13 @@ class Field(ForeignCodec):
     scale: float = 1.0
     zero: float = 0.0
     pad: bool = False
+    decimals: int = 0
 
     def __post_init__(self) -> None:
         self.require_integers(
             row_bytes=(1, MAX_ROW_BYTES), offset=(0, MAX_ROW_BYTES), width=(1, MAX_ROW_BYTES)
         )
-        self.require_integers(size=(1, MAX_ROW_BYTES))
+        self.require_integers(size=(1, MAX_ROW_BYTES), decimals=(0, MAX_DECIMALS))
         self.require(self.kind in DECODERS, f"kind is {self.kind!r}")
         self.require(self.null is None or isinstance(self.null, str), f"null is {self.null!r}")
         numbers = all(isinstance(n, int | float) for n in (self.scale, self.zero))
@@ -122,12 +127,15 @@ def _bits(codec: Field, fields: Octets) -> npt.NDArray[Any]:
 
 
 def _numbers(codec: Field, fields: Octets, null: bytes) -> npt.NDArray[Any]:
-    """Return the fields as stripped texts, with `null` for those that hold no value."""
+    """Return the fields as texts without blanks, with `null` for those that hold no value.
+
+    Blanks within numbers (`- 23`) mean nothing, as in Fortran; CFITSIO reads them so too.
+    """
     texts = np.char.strip(np.where(fields == NUL, np.uint8(BLANK), fields).view(f"S{codec.width}"))
     empty = texts == b""
     if codec.null is not None:
         empty |= texts == codec.null.strip().encode("latin-1", "replace")[: codec.width].strip()
-    filled: npt.NDArray[Any] = np.where(empty, null, texts)
+    filled: npt.NDArray[Any] = np.where(empty, null, np.char.replace(texts, b" ", b""))
     return filled
 
 
@@ -142,9 +150,22 @@ def _integers(codec: Field, fields: Octets) -> npt.NDArray[Any]:
 def _reals(codec: Field, fields: Octets) -> npt.NDArray[Any]:
     texts = np.char.replace(np.char.upper(_numbers(codec, fields, b"NAN")), b"D", b"E")
     try:
-        return texts.astype("f8").astype(f">f{codec.size}")
+        values = _parsed(texts)
     except ValueError as error:
         raise codec.corrupt(f"a field holds no number: {error}") from error
+    if codec.decimals:
+        implicit = np.char.find(texts, b".") < 0
+        values[implicit] /= 10.0**codec.decimals
+    return values.astype(f">f{codec.size}")
+
+
+def _parsed(texts: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Return numbers, whose exponents may have a sign only (`1.5-3`); ValueError for others."""
+    try:
+        return texts.astype("f8")
+    except ValueError:
+        written = [EXPONENT.sub(rb"\1E", text) for text in texts.flat]
+        return np.array(written, "S").astype("f8").reshape(texts.shape)
 
 
 def _scaled(codec: Field, fields: Octets) -> npt.NDArray[Any]:

@@ -258,6 +258,59 @@ def test_nulls_of_ascii_tables(tmp_path: Path) -> None:
     assert np.isnan(found["T/r"][1])
 
 
+def test_numbers_as_fortran_reads_them(tmp_path: Path) -> None:
+    """Section 7.2.5: points that are not written, exponents without a letter; and blanks within.
+
+    The witness is CFITSIO 4, by fitsio, which read the same file (but for `1.5-3`, which it refuses):
+    these are its values. astropy takes no points for given, and refuses the blanks.
+    """
+    path = tmp_path / "ascii.fits"
+    columns = [
+        fits.Column("n", "I6", array=[1] * 5, ascii=True),
+        fits.Column("f", "F6.2", array=[1] * 5, ascii=True),
+        fits.Column("e", "E10.4", array=[1] * 5, ascii=True),
+    ]
+    fits.TableHDU.from_columns(columns, name="T").writeto(path)
+    with fits.open(path) as hdus:
+        at, row = hdus[1].fileinfo()["datLoc"], hdus[1].header["NAXIS1"]
+        starts = [hdus[1].header[f"TBCOL{i}"] - 1 for i in (1, 2, 3)]
+    content = bytearray(path.read_bytes())
+    texts = [
+        ("- 23", "123456", "2345678901"),
+        ("1 2 3", "-5", "1.5-3"),
+        ("7", "1.5", "- 12D+2"),
+        ("+ 8", "12 . 5", "-1.25E+02"),
+        ("", "", "3"),
+    ]
+    for number, fields in enumerate(texts):
+        for start, width, text in zip(starts, (6, 6, 10), fields, strict=True):
+            begin = at + number * row + start
+            content[begin : begin + width] = text.rjust(width).encode()
+    path.write_bytes(content)
+    found = read_values(parse_file(FITSParser(), path))
+    assert found["T/n"].tolist() == [-23, 123, 7, 8, 0]
+    assert found["T/f"].tolist()[:4] == [1234.56, -0.05, 1.5, 12.5]
+    assert np.isnan(found["T/f"][4])
+    assert found["T/e"].tolist() == [234567.8901, 0.0015, -0.12, -125, 0.0003]
+
+
+def test_extensions_of_other_types_are_arrays(tmp_path: Path) -> None:
+    """Section 3.4.1: any extension's data are an array of NAXISn numbers of BITPIX bits."""
+    path = tmp_path / "other.fits"
+    values = np.arange(12, dtype=">i2").reshape(3, 4)
+    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(values, name="X")]).writeto(path)
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"'IMAGE   '", b"'XZQ-EXTN'"))
+    array = parse_file(FITSParser(), path).arrays["X"]
+    assert array.metadata.attributes["XTENSION"] == "XZQ-EXTN"
+    assert np.array_equal(read_values(parse_file(FITSParser(), path))["X"], values)
+
+    grouped = path.read_bytes().replace(b"GCOUNT  =                    1", b"GCOUNT  = 2".ljust(30))
+    path.write_bytes(grouped + bytes(2880))
+    with pytest.raises(UnsupportedFeatureError, match=r"node 'X'.*GCOUNT 2"):
+        parse_file(FITSParser(), path)
+
+
 def test_random_groups(tmp_path: Path) -> None:
     path = tmp_path / "groups.fits"
     data = np.arange(100.0, dtype="f4").reshape(10, 1, 1, 2, 5)

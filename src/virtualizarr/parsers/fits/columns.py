@@ -10,7 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from virtualizarr.codecs.field import BITS, COMPLEX, COPY, FLIP, INTEGER, LOGICAL, REAL, TEXT
+from virtualizarr.codecs.field import (
+    BITS,
+    COMPLEX,
+    COPY,
+    FLIP,
+    INTEGER,
+    LOGICAL,
+    MAX_DECIMALS,
+    REAL,
+    TEXT,
+)
 from virtualizarr.errors import UnsupportedFeatureError
 from virtualizarr.parsers.fits.declared import MAX_FIELDS, Declared
 from virtualizarr.parsers.fits.layout import HDU
@@ -36,7 +46,7 @@ MAX_REPEAT = 1 << 40
 
 _BINARY = re.compile(r"(?P<repeat>\d{0,18})(?P<letter>[LXBIJKAEDCMPQ])(?P<rest>.*)$", re.DOTALL)
 _HEAP = re.compile(r"(?P<letter>[LXBIJKAEDCM])")
-_ASCII = re.compile(r"(?P<letter>[AIJFED])(?P<width>\d{1,18})?(?:\.\d+)?\s*$")
+_ASCII = re.compile(r"(?P<letter>[AIJFED])(?P<width>\d{1,18})?(?:\.(?P<decimals>\d{1,3}))?\s*$")
 _ASCII_WIDTHS = {"A": 1, "I": 10, "J": 15, "F": 16, "E": 15, "D": 25}
 
 
@@ -160,7 +170,13 @@ def _ascii_column(hdu: HDU, declared: Declared) -> Column:
     kind, size = (INTEGER, _integer_size(letter, width)) if letter in "IJ" else (REAL, 8)
     dtype = np.dtype(f">{'i' if kind == INTEGER else 'f'}{size}")
     texts = None if null is None else str(null)
-    return declared.column(at, width, kind, size, dtype, (), scaled, texts)
+    column = declared.column(at, width, kind, size, dtype, (), scaled, texts)
+    if kind == INTEGER:
+        return column
+    decimals = int(found["decimals"] or 0)
+    if decimals > MAX_DECIMALS:
+        raise declared.corrupt(f"TFORM is {declared.form!r}")
+    return replace(column, decimals=decimals)
 
 
 def _integer_size(letter: str, width: int) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError, VirtualizeError
 from virtualizarr.model import ManifestArray, ManifestGroup
 from virtualizarr.parsers.fits.chunking import contiguous_array
-from virtualizarr.parsers.fits.layout import ASCII_TABLE, BINARY_TABLES, HDU, IMAGES
+from virtualizarr.parsers.fits.layout import ASCII_TABLE, BINARY_TABLES, HDU
 from virtualizarr.parsers.fits.names import hdu_names, image_dims
 from virtualizarr.parsers.fits.scaling import scaling_of, unit_attributes
 from virtualizarr.parsers.fits.tables import (
@@ -97,10 +97,6 @@ def _node(name: str, hdu: HDU, conversion: Conversion) -> Reading[Node | None]:
         return ascii_table(name, _table(hdu), conversion)
     if not hdu.axes or (hdu.data_size == 0 and hdu.index == 0 and 0 in hdu.axes):
         return None if hdu.index == 0 else ManifestGroup(attributes=hdu.cards)
-    if hdu.kind not in IMAGES:
-        raise UnsupportedFeatureError(
-            f"extension {hdu.kind!r} is not an image or a table; leave it out with drop_variables"
-        )
     return _image(name, hdu, conversion)
 
 
@@ -111,8 +107,12 @@ def _table(hdu: HDU) -> HDU:
 
 
 def _image(name: str, hdu: HDU, conversion: Conversion) -> ManifestArray:
+    """Return the array of an image, or of an extension of another type, which is laid out so."""
     if hdu.pcount or hdu.gcount != 1:
-        raise UnsupportedFeatureError(f"an image with PCOUNT {hdu.pcount}, GCOUNT {hdu.gcount}")
+        raise UnsupportedFeatureError(
+            f"the data of {hdu.kind!r} are no plain array (PCOUNT {hdu.pcount}, "
+            f"GCOUNT {hdu.gcount}); leave it out with drop_variables"
+        )
     scaling = scaling_of(
         hdu.dtype, hdu.real("BSCALE", 1), hdu.real("BZERO", 0), hdu.cards.get("BLANK")
     )

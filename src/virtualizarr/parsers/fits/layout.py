@@ -26,7 +26,6 @@ BITPIX: Mapping[int, np.dtype[Any]] = {
 """BITPIX to the numpy dtype of the stored bytes."""
 
 PRIMARY = "PRIMARY"
-IMAGES = (PRIMARY, "IMAGE", "IUEIMAGE")
 ASCII_TABLE = "TABLE"
 BINARY_TABLES = ("BINTABLE", "A3DTABLE", "3DTABLE")
 

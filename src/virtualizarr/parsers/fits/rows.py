@@ -45,8 +45,8 @@ class Rows:
 class Column:
     """A field of every row.
 
-    `offset` and `width` in bytes; `kind`, `size`, `null`, `scale` and `zero` as the field codec
-    takes them; `dtype` and `inner` of what it makes of one row.
+    `offset` and `width` in bytes; `kind`, `size`, `null`, `scale`, `zero` and `decimals` as the
+    field codec takes them; `dtype` and `inner` of what it makes of one row.
     """
 
     name: str
@@ -60,6 +60,7 @@ class Column:
     null: str | None = None
     scale: float = 1.0
     zero: float = 0.0
+    decimals: int = 0
 
     def field(self, row_bytes: int) -> Field:
         """Return the codec that picks the column from rows of `row_bytes` bytes."""
@@ -73,6 +74,7 @@ class Column:
             self.scale,
             self.zero,
             pad=True,
+            decimals=self.decimals,
         )
 
 

@@ -154,8 +154,11 @@ def _decode_name(cursor: Cursor) -> str:
 
 @lru_cache(maxsize=1024)
 def _checked_name(raw: bytes) -> str:
-    """Return a name; raises ValueError for what cannot be one."""
-    name = _decoded(raw)
+    """Return a name; raises ValueError for what cannot be one.
+
+    Writers may count zeros that pad it, which the netCDF library reads as the end of a string.
+    """
+    name = _decoded(raw).rstrip("\0")
     if not name or "/" in name or "\0" in name or name in (".", ".."):
         raise ValueError(f"{name[:100]!r} cannot be a name")
     return name
