@@ -261,8 +261,8 @@ def test_nulls_of_ascii_tables(tmp_path: Path) -> None:
 def test_numbers_as_fortran_reads_them(tmp_path: Path) -> None:
     """Section 7.2.5: points that are not written, exponents without a letter; and blanks within.
 
-    The witness is CFITSIO 4, by fitsio, which read the same file (but for `1.5-3`, which it refuses):
-    these are its values. astropy takes no points for given, and refuses the blanks.
+    The witness is CFITSIO 4, by fitsio, which read the same file (but for `1.5-3`, which it
+    refuses): these are its values. astropy takes no points for given, and refuses the blanks.
     """
     path = tmp_path / "ascii.fits"
     columns = [

@@ -7,6 +7,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import zarr
 
 from materialize import tree_values
 from parsers.hdf5.reading_files import parse
@@ -16,6 +17,7 @@ from virtualizarr.parsers.hdf5.convert.links import follow
 from virtualizarr.parsers.hdf5.layout import Group, Hierarchy, UserDefinedLink
 from virtualizarr.source.local import LocalSource
 from virtualizarr.source.reading import run
+from virtualizarr.store import ManifestStore
 
 
 @pytest.fixture
@@ -39,6 +41,27 @@ def test_soft_and_hard_links(path: Path) -> None:
     assert all(values.tolist() == [1, 2] for values in found.values())
     assert tree_values(parse(path, group="a")).keys() == {"x", "beside", "up"}
     assert tree_values(parse(path, group="group")).keys() == {"x", "beside", "up"}
+
+
+def test_backslashes_are_underscores(path: Path) -> None:
+    """zarr takes them for slashes: nodes of such names could not be opened."""
+    with h5py.File(path, "w") as file:
+        scale = file.create_dataset("\\lambda", data=[1.5, 2.5])
+        scale.make_scale("\\lambda")
+        for number, name in enumerate([r"$t/\lambda$/x", r"$t/_lambda$/x", r"$t/\lambda$/a\b"]):
+            file[name] = [number, 9]
+            file[name].dims[0].attach_scale(scale)
+    group = parse(path)
+    root = zarr.open_group(ManifestStore(group), mode="r")
+    expected = {"_lambda": [1.5, 2.5], "$t/_lambda$_/x": [0, 9], "$t/_lambda$/x": [1, 9]}
+    expected["$t/_lambda$_/a_b"] = [2, 9]
+    assert {name for name, _ in group.walk_arrays()} == expected.keys()
+    for name, values in expected.items():
+        assert root[name][...].tolist() == values
+        assert root[name].metadata.dimension_names == ("_lambda",)
+    assert tree_values(parse(path, drop_variables=["_lambda$"])).keys() == {"_lambda"} | {
+        name for name in expected if "_/" in name
+    }
 
 
 @pytest.mark.parametrize("kind", ["hard", "soft"])

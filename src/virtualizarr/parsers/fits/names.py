@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from virtualizarr.parsers.fits.layout import HDU, PRIMARY
+from virtualizarr.parsers.naming import addressable
 
 AXES = ("x", "y", "z")
 
@@ -39,7 +40,7 @@ def _version(hdu: HDU) -> str:
 
 def safe_name(name: str) -> str:
     """Return a name that a Zarr node can have."""
-    name = name.strip().replace("/", "_").replace("\0", "")
+    name = addressable(name.strip()).replace("\0", "")
     reserved = name.startswith("__") or (name != "" and not name.strip("."))
     return f"_{name.lstrip('_.')}" if reserved else name
 

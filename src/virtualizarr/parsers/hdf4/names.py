@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from virtualizarr.model import ManifestArray
+from virtualizarr.parsers.naming import addressable
 
 
 def node_names(names: Sequence[str]) -> list[str]:
     """Return a name for each variable: its own, with a number behind it if it was there before.
 
-    Slashes become underscores; a variable without a name is called "unnamed".
+    Slashes and backslashes become underscores; a variable without a name is called "unnamed".
     """
     seen: set[str] = set()
     found: list[str] = []
     for name in names:
-        safe = name.strip().replace("/", "_")
+        safe = addressable(name.strip())
         safe = f"_{safe.lstrip('_.')}" if safe.startswith("__") or not safe.strip(".") else safe
         safe = safe if safe != "_" else "unnamed"
         chosen, number = safe, 1

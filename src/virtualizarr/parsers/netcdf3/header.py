@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from virtualizarr.errors import CorruptFileError, UnknownFormatError
+from virtualizarr.parsers.naming import addressable
 from virtualizarr.parsers.netcdf3.layout import (
     CLASSIC_TYPES,
     EXTERNAL_TYPES,
@@ -175,7 +176,7 @@ def _decode_type(cursor: Cursor) -> int:
 def _decode_dims(cursor: Cursor) -> tuple[Dim, ...]:
     at = cursor.at
     nelems = _decode_list(cursor, Tag.DIMENSION)
-    dims = tuple([Dim(_decode_name(cursor), cursor.count()) for _ in range(nelems)])
+    dims = tuple([Dim(addressable(_decode_name(cursor)), cursor.count()) for _ in range(nelems)])
     if sum(dim.dim_length == 0 for dim in dims) > 1:
         raise CorruptFileError("more than one dimension is unlimited", at=at)
     if len({dim.name for dim in dims}) < len(dims):
@@ -238,7 +239,7 @@ def _decode_vars(cursor: Cursor, dims: tuple[Dim, ...]) -> Decoding[tuple[Var, .
 
 def _decode_var(cursor: Cursor, dims: tuple[Dim, ...]) -> Var:
     at = cursor.at
-    name = _decode_name(cursor)
+    name = addressable(_decode_name(cursor))
     try:
         dimids = _decode_dimids(cursor, dims)
         vatts = _decode_attributes(cursor)

@@ -19,7 +19,7 @@ import numpy as np
 
 from virtualizarr.model import ManifestArray
 from virtualizarr.parsers.hdf5.convert.attributes import is_scale
-from virtualizarr.parsers.hdf5.convert.text import readable
+from virtualizarr.parsers.hdf5.convert.text import node_name
 from virtualizarr.parsers.hdf5.layout import Attribute, Dataset, DataspaceType
 
 NON_COORDINATE_PREFIX = "_nc4_non_coord_"
@@ -84,7 +84,7 @@ class Dimensions:
         for dataset in datasets:
             if dataset.dataspace.type is DataspaceType.SIMPLE and is_scale(dataset.attributes):
                 space = dataset.dataspace
-                name = readable(names[dataset.address].rpartition("/")[2])
+                name = node_name(names[dataset.address].rpartition("/")[2])
                 unlimited = space.max_shape[0] is None
                 self.scales[dataset.address] = Scale(name, space.shape[0], unlimited)
                 number = _integers(dataset.attributes.get("_Netcdf4Dimid"))
@@ -160,7 +160,7 @@ class Dimensions:
         for name, dataset in links:
             scale = self.scales.get(dataset.address)
             if scale is not None:
-                known.append(Scale(readable(name), scale.size, scale.unlimited))
+                known.append(Scale(node_name(name), scale.size, scale.unlimited))
             axes = zip(dataset.dataspace.shape, self.axes_of(dataset), strict=True)
             needed |= Counter([size for size, at in axes if at == 0])
         self.next_phony += len(known)

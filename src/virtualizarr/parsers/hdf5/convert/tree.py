@@ -26,7 +26,7 @@ from virtualizarr.parsers.hdf5.convert.lengthening import read_lengthened
 from virtualizarr.parsers.hdf5.convert.links import Outside, follow
 from virtualizarr.parsers.hdf5.convert.opening import open_file
 from virtualizarr.parsers.hdf5.convert.read_dimensions import read_dimensions
-from virtualizarr.parsers.hdf5.convert.text import readable
+from virtualizarr.parsers.hdf5.convert.text import node_name
 from virtualizarr.parsers.hdf5.convert.urls import beside
 from virtualizarr.parsers.hdf5.convert.variables import variable_of
 from virtualizarr.parsers.hdf5.layout import BrokenObject, Dataset, Group
@@ -163,7 +163,7 @@ def _plan(
     above = (*above, group.address)
     for name, link in group.links.items():
         path = joined(group.path, name)
-        if name in drop or path[1:] in drop:
+        if path[1:] in drop or _named_in(drop, name, group):
             continue
         try:
             found = follow(file.hierarchy, group, link)
@@ -172,17 +172,33 @@ def _plan(
             continue
         match found:
             case Dataset() if not is_only_dimension(found):
-                plan.datasets[readable(_shown(name, group, file))] = found
+                plan.datasets[_free(_shown(name, group, file), plan)] = found
             case Group() if found.address not in above:
                 below = _plan(file, found, drop, plans, above, refusals)
-                plan.groups[readable(name)] = below
+                plan.groups[_free(name, plan)] = below
                 plan.nodes += below.nodes
             case Outside():
-                plan.outside[readable(name)] = found
+                plan.outside[_free(name, plan)] = found
             case BrokenObject():
                 refusals.meet(found.error, path, found.address)
     plan.nodes += len(plan.datasets) + len(plan.outside)
     return plan
+
+
+def _named_in(drop: frozenset[str], name: str, group: Group) -> bool:
+    """Say whether a member is to be left out by its name, or by the one it is shown under."""
+    return name in drop or (node_name(name) in drop and node_name(name) not in group.links)
+
+
+def _free(name: str, plan: Plan) -> str:
+    """Return the name of a node; with underscores behind it where another has become it."""
+    chosen = node_name(name)
+    if chosen == name:
+        return name
+    taken = {*plan.group.links, *plan.datasets, *plan.groups, *plan.outside}
+    while chosen in taken:
+        chosen += "_"
+    return chosen
 
 
 def _shown(name: str, group: Group, file: OpenFile) -> str:
@@ -197,7 +213,7 @@ def _shown(name: str, group: Group, file: OpenFile) -> str:
 
 
 def _with_advice(error: VirtualizeError, name: str) -> VirtualizeError:
-    kind, name = type(error), readable(name)
+    kind, name = type(error), node_name(name)
     if kind not in (UnsupportedFeatureError, CorruptFileError) or "drop_variables" in error.reason:
         return error
     return kind(
