@@ -73,7 +73,7 @@ def read_group(report: Report, group: Any) -> None:
     def visit(path: str, node: Any) -> None:
         report.attributes[path] = to_json(node.attributes)
         for name, array in node.arrays.items():
-            inner = f"{path}/{name}".strip("/")
+            inner = f"{path}/{name}".strip("/").replace("\\", "_")
             report.attributes[inner] = to_json(array.metadata.attributes)
             if np.prod(array.shape, dtype=object) > MAX_ELEMENTS:
                 report.refused[inner] = "too large for this test"
@@ -123,7 +123,7 @@ def visit_h5py(report: Report, path: str, group: Any, above: tuple[Any, ...]) ->
         report.refused[path] = repr(error)
         return
     for name in names:
-        inner = f"{path}/{name}".strip("/")
+        inner = f"{path}/{name}".strip("/").replace("\\", "_")
         try:
             found = group[name]
         except (KeyError, OSError, RuntimeError, ValueError) as error:
@@ -200,7 +200,11 @@ def plain(array: Any) -> Any:
     if array.dtype.kind in "OTU":
         return ("array", array.shape, [_text(each) for each in array.reshape(-1).tolist()])
     if array.dtype.fields is not None:
-        columns = {name: plain(array[name]) for name in array.dtype.names}
+        columns = {}
+        for name in array.dtype.names:  # arrays as we show them: a member for each element
+            for index in np.ndindex(array.dtype[name].shape):
+                shown = "_".join((name, *map(str, index)))
+                columns[shown] = plain(array[name][(..., *index)])
         if tuple(columns) == ("r", "i"):
             return plain(array["r"] + 1j * array["i"])
         return ("record", array.shape, columns)

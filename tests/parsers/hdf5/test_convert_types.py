@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import zarr
 
+import virtualizarr
 from parsers.hdf5.reading_files import parse, value
 from virtualizarr.errors import UnsupportedFeatureError
 from virtualizarr.parsers.hdf5 import HDFParser
@@ -70,6 +71,57 @@ def test_compounds(path: Path, dtype: np.dtype[Any], options: dict[str, Any]) ->
     with h5py.File(path, "w") as file:
         file.create_dataset("x", data=data, **options)
     assert value(path, "x").tolist() == data.tolist()
+
+
+ARRAYS = np.dtype(
+    [
+        ("n", "<i4"),
+        ("pair", "<f8", (2,)),
+        ("grid", ">i2", (2, 3)),
+        ("inner", [("z", "<c8"), ("texts", "S3", (2,))], (2,)),
+    ]
+)
+
+
+@pytest.mark.parametrize("options", [{}, {"chunks": (40,), "compression": "gzip"}])
+@pytest.mark.parametrize("names", [["n", "pair"], ["pair", "n", "grid"], list(ARRAYS.names or ())])
+def test_arrays_in_compounds_are_a_member_an_element(
+    path: Path, names: list[str], options: dict[str, Any]
+) -> None:
+    data = np.zeros(100, [(name, ARRAYS[name]) for name in names])
+    data["n"] = np.arange(100)
+    data["pair"] = np.arange(200).reshape(100, 2) / 7
+    if "grid" in names:
+        data["grid"] = np.arange(600).reshape(100, 2, 3)
+    if "inner" in names:
+        data["inner"]["z"] = np.arange(200).reshape(100, 2) * (1 + 2j)
+        data["inner"]["texts"] = np.arange(400).reshape(100, 2, 2) % 999
+    with h5py.File(path, "w") as file:
+        file.create_dataset("x", data=data, **options)
+    found = value(path, "x")
+    with h5py.File(path) as file:
+        expected = file["x"][...]
+    assert found["pair_1"].tolist() == expected["pair"][:, 1].tolist()
+    if "grid" in names:
+        assert found["grid_1_2"].tolist() == expected["grid"][:, 1, 2].tolist()
+    if "inner" in names:
+        assert found["inner_1"]["z"].tolist() == expected["inner"]["z"][:, 1].tolist()
+        assert found["inner_0"]["texts_1"].tolist() == expected["inner"]["texts"][:, 0, 1].tolist()
+
+
+@pytest.mark.parametrize(
+    "dtype, reason",
+    [
+        ([("a", "i4", (5000,))], "5000 elements"),
+        ([("a", "i4", (3000,)), ("b", "i4", (3000,))], "more than 4096 numbers"),
+        ([("a", "i4", (2,)), ("a_1", "i4")], "names of members"),
+    ],
+)
+def test_arrays_in_compounds_that_are_refused(path: Path, dtype: Any, reason: str) -> None:
+    with h5py.File(path, "w") as file:
+        file.create_dataset("x", data=np.zeros(2, dtype))
+    with pytest.raises(UnsupportedFeatureError, match=reason):
+        parse(path)
 
 
 def test_a_compound_with_wide_gaps_is_read_through_the_store(path: Path) -> None:
@@ -242,3 +294,14 @@ def test_what_zarr_cannot_hold_is_refused_by_name(path: Path, dtype: Any) -> Non
     for drop in (["odd"], ["group/odd"], {"odd"}, "odd"):
         tree = parse(path, drop_variables=drop)
         assert list(tree.groups["group"].arrays) == ["even"]
+
+
+def test_fill_values_of_compounds_mask_nothing(path: Path) -> None:
+    """xarray's decoding fails at them, in its own netCDF engine too."""
+    dtype = np.dtype([("day", "i1"), ("elev", "<i2")])
+    with h5py.File(path, "w") as file:
+        made = file.create_dataset("obs", data=np.array([(1, 2), (-99, -99)], dtype))
+        made.attrs.create("_FillValue", np.array((-99, -99), dtype), dtype=dtype)
+    dataset = virtualizarr.open_virtual_dataset(path).virtualize.open().load()
+    assert dataset.obs.values.tolist() == [(1, 2), (-99, -99)]
+    assert dataset.obs.attrs["_FillValue_of_members"] == {"day": -99, "elev": -99}

@@ -15,6 +15,7 @@ from virtualizarr.codecs.record import COPY, CUT, STRIP, SWAP, Record
 from virtualizarr.errors import UnsupportedFeatureError
 from virtualizarr.model.dtypes import STRING, endian_of
 from virtualizarr.model.metadata import CodecJson
+from virtualizarr.parsers.hdf5.convert.members import spread
 from virtualizarr.parsers.hdf5.convert.text import readable
 from virtualizarr.parsers.hdf5.integers import unusual_integer
 from virtualizarr.parsers.hdf5.layout_datatype import (
@@ -84,7 +85,8 @@ def element_of(datatype: Datatype) -> Element:
 
     Bitfields become unsigned integers, enumerations their integers (h5py's FALSE/TRUE bool), opaque
     data raw bytes, pairs of floats named `r` and `i` complex numbers, fixed strings numpy's `S`
-    without their padding, references to objects the objects' paths. Raises UnsupportedFeatureError
+    without their padding, arrays in compounds a member for each element, references to objects the
+    objects' paths. Raises UnsupportedFeatureError
     naming what Zarr cannot hold.
     """
     if isinstance(datatype, Array):
@@ -157,6 +159,7 @@ def _compound(datatype: Compound) -> Element:
     pair = pair_as_complex(datatype)
     if pair is not None:
         return Element(pair)
+    datatype = spread(datatype)
     members = [(readable(member.name), _member(member)) for member in datatype.members]
     if not members:
         raise UnsupportedFeatureError("compounds without members")

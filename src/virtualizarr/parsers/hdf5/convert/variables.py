@@ -12,7 +12,9 @@ from virtualizarr.parsers.hdf5.convert.context import OpenFile
 from virtualizarr.parsers.hdf5.convert.dimensions import Dimensions
 from virtualizarr.parsers.hdf5.convert.text import readable
 from virtualizarr.parsers.hdf5.layout import Dataset
-from virtualizarr.parsers.hdf5.layout_datatype import Enumerated
+from virtualizarr.parsers.hdf5.layout_datatype import Compound, Enumerated
+
+MASKING = ("_FillValue", "missing_value")
 
 
 def variable_of(
@@ -25,6 +27,8 @@ def variable_of(
     attributes = convert_attributes(dataset.attributes, file.paths)
     if isinstance(dataset.datatype, Enumerated) and not dataset.datatype.is_boolean:
         attributes = {**_flags(dataset.datatype), **attributes}
+    if isinstance(dataset.datatype, Compound):
+        attributes = {_unmasking(name, value): value for name, value in attributes.items()}
     stored = storage.metadata
     metadata = ArrayMetadata(
         stored.shape,
@@ -36,6 +40,11 @@ def variable_of(
         names,
     )
     return ManifestArray(metadata, storage.manifest)
+
+
+def _unmasking(name: str, value: Any) -> str:
+    """Return an attribute's name; another one for what CF readers would mask by and cannot."""
+    return f"{name}_of_members" if name in MASKING and isinstance(value, dict) else name
 
 
 def _flags(datatype: Enumerated) -> dict[str, Any]:
