@@ -7,7 +7,7 @@ Variable-length strings, references to objects (as their paths) and compact data
 
 Not supported, and refused by the name of the variable: variable-length sequences, references to
 regions and attributes, the time datatype, floats that are not IEEE 754 binary16, 32 or 64, integers
-of more than 8 bytes, compounds with array or variable-length members, user-defined links, filters
+of more than 8 bytes, compounds with variable-length members, user-defined links, filters
 without a codec, virtual datasets that do not map whole chunks. Named datatypes are not shown: they
 hold no data.
 """
