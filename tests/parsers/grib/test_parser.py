@@ -16,7 +16,7 @@ import xarray as xr
 import grib_oracle
 import virtualizarr
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
-from virtualizarr.parsers.grib import GRIBParser
+from virtualizarr.parsers.grib import GRIBParser, repeats
 from virtualizarr.parsers.grib.coordinates import gaussian_latitudes
 from virtualizarr.source.cache import CachingSource
 from virtualizarr.source.memory import BytesSource
@@ -121,12 +121,28 @@ def test_steps_of_months_are_as_long_as_the_months() -> None:
 
 
 def test_two_fields_of_one_cell_are_refused() -> None:
-    twice = message(shortName="t", level=500) * 2
+    twice = message(shortName="t", level=500) + message(seed=1, shortName="t", level=500)
     with pytest.raises(UnsupportedFeatureError, match="two fields"):
         parse(twice)
     with pytest.warns(UserWarning, match="two fields"):
         group = parse(twice, errors="skip")
     assert group["isobaricInhPa/instant/t"].manifest.nrefs == 1
+
+
+def test_fields_that_are_there_twice_are_shown_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Byte by byte the same: which of them is shown makes no difference."""
+    once = cube()
+    for data in (once * 2, once + b"junk" + once[: len(once) // 2], once * 3):
+        assert parse(data) == parse(once)
+    other = message(seed=1, shortName="t", level=500, dataDate=20240102)
+    assert len(other) == len(once) // 4
+    with pytest.raises(UnsupportedFeatureError, match="two fields"):
+        parse(once + once + other)
+    chunks = parse(once)["isobaricInhPa/instant/t"].manifest.length
+    monkeypatch.setattr(repeats, "MOST_BYTES", int(chunks.sum()))
+    with pytest.raises(UnsupportedFeatureError, match="two fields"):
+        parse(once * 2)
+    assert parse(once + once[: len(once) // 4]) == parse(once)
 
 
 def test_statistics_over_an_area_are_variables_of_their_own(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from typing import Any, Literal
 from virtualizarr.model import Location, ManifestGroup
 from virtualizarr.parsers.base import CallableParser
 from virtualizarr.parsers.grib.layout import Inventory
+from virtualizarr.parsers.grib.repeats import without_repeats
 from virtualizarr.parsers.grib.scan import Plan, read_inventory
 from virtualizarr.parsers.grib.sidecar import sidecar_urls
 from virtualizarr.parsers.grib.tree import Options, build
@@ -80,6 +81,7 @@ class GRIBParser(CallableParser):
         """
         skip = self.errors == "skip"
         inventory = yield from read_inventory(skip, self._plan(url))
+        yield from without_repeats(inventory)
         (facts,) = yield [Stat()]
         location = Location(url, facts.size, facts.etag, facts.last_modified)
         return self._build(inventory, location)

@@ -5,7 +5,7 @@ Edition 1: FM 92-IX (WMO No. 306, volume I.2); edition 2: FM 92-XIV.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from struct import Struct
 from typing import NamedTuple, Self
@@ -129,6 +129,11 @@ class Inventory:
         self.message += message
         self.offset += offset
         self.length += length
+
+    def leave_out(self, rows: Collection[int]) -> None:
+        """Leave out the fields in these places."""
+        for column in (self.kind, self.moment, self.message, self.offset, self.length):
+            column[:] = [value for row, value in enumerate(column) if row not in rows]
 
     def cut(self, count: int) -> None:
         """Leave out all fields behind the first `count`."""
