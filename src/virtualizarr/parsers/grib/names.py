@@ -31,6 +31,7 @@ DISCRIMINATORS: tuple[Callable[[Telling], str], ...] = (
     lambda field: field.meaning.band,
     lambda field: field.hours,
     lambda field: f"to_{field.meaning.bottom:g}",
+    lambda field: f"increment_{field.meaning.increment}",
     lambda field: f"process_{field.meaning.process}",
     lambda field: field.meaning.centre,
     lambda field: f"subcentre_{field.meaning.sub_centre}",

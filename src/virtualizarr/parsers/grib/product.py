@@ -14,7 +14,8 @@ class Meaning(NamedTuple):
     `level` and `bottom` are in the units that `type_of_level` implies, as ecCodes has them.
     `number` is the ensemble member, None outside ensembles. `kind` tells what is made of members
     or values: "" or words such as "spread" or "prob_above_273.15". `band` is the wavelength or the
-    instrument that a field is for, "" for most.
+    instrument that a field is for, "" for most. `increment` is the type of time increment (code
+    table 4.11) of a statistic over time in edition 2.
     """
 
     edition: int
@@ -34,6 +35,7 @@ class Meaning(NamedTuple):
     centre: str
     centre_name: str
     sub_centre: int
+    increment: int | None = None
 
 
 KEYS: Mapping[str, Callable[[Meaning], Any]] = {

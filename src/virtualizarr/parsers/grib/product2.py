@@ -156,6 +156,7 @@ def meaning_2(header: bytes) -> Meaning:
         centre=abbreviation,
         centre_name=centre_name,
         sub_centre=sub_centre,
+        increment=value("typeOfTimeIncrement"),
     )
 
 
