@@ -145,14 +145,17 @@ def test_fields_that_are_there_twice_are_shown_once(monkeypatch: pytest.MonkeyPa
     assert parse(once + once[: len(once) // 4]) == parse(once)
 
 
-def test_types_of_time_increment_are_variables_of_their_own() -> None:
+def test_types_of_time_increment_are_variables_of_their_own(tmp_path: Path) -> None:
     """Code table 4.11, local numbers too: so NHC tells cumulated probabilities from others."""
     over_time = {"productDefinitionTemplateNumber": 8, "typeOfStatisticalProcessing": 1}
     over_time |= {"lengthOfTimeRange": 6, "parameterCategory": 1, "parameterNumber": 8}
     pair = [message(seed=kind, **over_time, typeOfTimeIncrement=kind) for kind in (2, 192)]
-    found = read_values(parse(b"".join(pair)))
+    path = tmp_path / "file.grib2"
+    path.write_bytes(b"".join(pair))
+    found = read_values(parse_file(GRIBParser(), path))
     for kind, data in zip((2, 192), pair, strict=True):
-        group = parse(data)
+        path.write_bytes(data)
+        group = parse_file(GRIBParser(), path)
         (name,) = [name for name, array in group.walk_arrays() if array.ndim == 5]
         assert name.startswith("isobaricInhPa/accum/")
         assert np.array_equal(found[f"{name}_increment_{kind}"], read_values(group)[name])
