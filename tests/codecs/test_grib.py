@@ -190,6 +190,9 @@ def test_cut_and_damaged_chunks_give_errors_of_our_tree(edition: int, packing: s
 
 def test_coordinates_refuse_what_does_not_fit() -> None:
     document = {"kind": "lambert", "points": 10**12, "x": [0, 1, 10**6], "y": [0, 1, 10**6]}
-    for data in (b"", b"[]", b"{}", json.dumps(document).encode()):
+    axes = {"x": [0, 0.1, 10], "y": [0, 0.1, 10]}
+    sizes = {"earthMajorAxis": 0.0, "earthMinorAxis": 0.0, "NrInRadiusOfEarthScaled": 6.6}
+    flat = {"kind": "space_view", "points": 100, **axes, "parameters": sizes}
+    for data in (b"", b"[]", b"{}", json.dumps(document).encode(), json.dumps(flat).encode()):
         with pytest.raises((CorruptFileError, UnsupportedFeatureError)):
             GribCoordinates("latitude").decode(octets(data), 800)

@@ -18,7 +18,7 @@ import virtualizarr
 from virtualizarr.errors import UnsupportedFeatureError
 from virtualizarr.parsers.grib import GRIBParser
 from virtualizarr.parsers.grib.coordinates import gaussian_latitudes
-from virtualizarr.testing import read_values
+from virtualizarr.testing import parse_file, read_values
 
 pytestmark = pytest.mark.skipif(not grib_oracle.AVAILABLE, reason="ecCodes is not here")
 
@@ -228,6 +228,24 @@ def test_the_view_of_a_satellite(tmp_path: Path) -> None:
     mirrored = places(numbered("GRIB2", 2000, {**VIEW, **scanning(128)}), tmp_path)
     there = np.isfinite(mirrored[:, 0]) & np.isfinite(found[:, 0])
     assert np.allclose(mirrored[there, 1], -found[there, 1] % 360, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["view", "lambert", "polar"])
+def test_an_earth_without_size_has_no_places(kind: str, tmp_path: Path) -> None:
+    """Found by a mutant: the parser divided by zero. The values are there all the same."""
+    keys, points = VIEW, 2000
+    if kind != "view":
+        projected, parameters = PROJECTED[kind]
+        keys, points = {"gridType": projected, **parameters}, COLUMNS * ROWS
+    size = {"shapeOfTheEarth": 1, "scaleFactorOfRadiusOfSphericalEarth": 0}
+    data = numbered("GRIB2", points, {**keys, **size, "scaledValueOfRadiusOfSphericalEarth": 0})
+    path = tmp_path / "file.grib2"
+    path.write_bytes(data)
+    group = parse_file(GRIBParser(), path)
+    names = {name.rpartition("/")[2] for name, _ in group.walk_arrays()}
+    assert not names & {"latitude", "longitude", "x", "y", "spatial_ref"}
+    (found,) = (values for values in read_values(group).values() if values.size == points)
+    assert sorted(found.ravel().tolist()) == list(range(points))
 
 
 @pytest.mark.parametrize("angle", [0.0, 25.0, -40.0])

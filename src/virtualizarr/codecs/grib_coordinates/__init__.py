@@ -39,7 +39,7 @@ class GribCoordinates(ForeignCodec):
             description = json.loads(data.tobytes())
             self._check_size(description, nbytes)
             longitude, latitude = points_of(description)
-        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
             raise self.corrupt(f"not the description of a grid: {error!r}") from error
         found = np.ascontiguousarray(latitude if self.coordinate == "latitude" else longitude)
         self.require(nbytes is None or found.nbytes == nbytes, f"{found.nbytes} bytes for {nbytes}")

@@ -186,6 +186,8 @@ def _plane(grid: Grid) -> Plane | None:
     """Return the axes of the grid's plane; None for grids whose plane is not known here."""
     if grid.kind in ("rotated_ll", "rotated_gg"):
         return Plane(longitudes_of(grid), latitudes_of(grid), ROTATED_X, ROTATED_Y)
+    if not _has_earth(grid):
+        return None
     if grid.kind == "space_view":
         axes = view_axes(grid)
         return Plane(*axes, VIEW_X, VIEW_Y) if axes is not None else None
@@ -210,6 +212,12 @@ def _plane(grid: Grid) -> Plane | None:
     if _begins_at_the_other_end(grid, float(y_0), step_y):
         y -= step_y * (grid.rows - 1)
     return Plane(x, y, X, Y)
+
+
+def _has_earth(grid: Grid) -> bool:
+    """Say whether the earth has a size; producers may leave it out."""
+    axes = (grid.parameters.get(f"earth{which}Axis", 0.0) for which in ("Major", "Minor"))
+    return all(0 < axis < np.inf for axis in axes)
 
 
 def _begins_at_the_other_end(grid: Grid, y_0: float, step: float) -> bool:
