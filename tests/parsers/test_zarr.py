@@ -434,6 +434,13 @@ def test_a_zip_archive_is_recognised_by_its_content(tmp_path):
     assert ZarrParser().sniff(head, "file:///data.bin") == first_is_metadata
     assert ZarrParser().sniff(head, "file:///data.zarr.zip")
     assert plugins.detect(head, "file:///data.zarr.zip").name == "zarr"
+    with zipfile.ZipFile(tmp_path / "nested.zip", "w") as nested:
+        for name, data in (("x/", b""), ("x/y/", b""), ("x/y/zarr.json", b"{}"), ("x/a", b"")):
+            nested.writestr(name, data)
+    nested_head = (tmp_path / "nested.zip").read_bytes()
+    assert ZarrParser().sniff(nested_head, "file:///nested.zip")
+    assert not ZarrParser().sniff(nested_head.replace(b"zarr.json", b"zarr.txt_"), "file:///n.zip")
+    assert not ZarrParser().sniff(nested_head[:40], "file:///nested.zip")
     assert not ZarrParser().sniff(b"\x89HDF\r\n\x1a\n", "file:///data.zarr")
     assert ZarrParser().sniff_listing({"zarr.json", "a"}, "file:///x")
     assert not ZarrParser().sniff_listing({"readme.txt"}, "file:///x")

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from virtualizarr.errors import VirtualizeError
 from virtualizarr.model import ManifestGroup
 from virtualizarr.parsers.base import CallableParser
-from virtualizarr.parsers.zarr.archive import EMPTY_ARCHIVE, LOCAL_HEADER
+from virtualizarr.parsers.zarr.archive import EMPTY_ARCHIVE, LOCAL_HEADER, first_file
 from virtualizarr.parsers.zarr.arrays import read_arrays
 from virtualizarr.parsers.zarr.describe import Described, describe
 from virtualizarr.parsers.zarr.documents import ROOT_DOCUMENTS
@@ -25,6 +25,9 @@ from virtualizarr.parsers.zarr.tree import ROOT_ARRAY_NAME, grown
 from virtualizarr.source.reading import Reading
 
 __all__ = ["ROOT_ARRAY_NAME", "ZarrParser", "ZippedZarrParser"]
+
+
+SNIFFED = 4096
 
 
 @dataclass(frozen=True)
@@ -52,14 +55,12 @@ class ZarrParser(CallableParser):
         return (".zarr", ".zr3", ".zarr.zip")
 
     def sniff(self, head: bytes | memoryview, url: str) -> bool:
-        """Say whether `head` begins a zip archive whose first member is a part of a Zarr store."""
-        start = bytes(head[:4096])
+        """Say whether `head` begins a zip archive whose first file is a part of a Zarr store."""
+        start = bytes(head[:SNIFFED])
         named = url.partition("?")[0].lower().endswith((".zarr.zip", ".zarr"))
         if start.startswith(EMPTY_ARCHIVE) or not start.startswith(LOCAL_HEADER):
             return False
-        length = int.from_bytes(start[26:28], "little")
-        first = start[30 : 30 + length].decode("utf-8", "replace")
-        return named or first.rpartition("/")[2] in ROOT_DOCUMENTS
+        return named or first_file(start).rpartition("/")[2] in ROOT_DOCUMENTS
 
     def sniff_listing(self, names: Collection[str], url: str) -> bool:
         """Say whether a directory with these names directly in it is a Zarr store."""

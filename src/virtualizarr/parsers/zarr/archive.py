@@ -52,6 +52,20 @@ _LOCAL = np.dtype(  # 4.3.7
 )
 
 
+def first_file(start: bytes) -> str:
+    """Return the name of the first member that is no directory, "" if it is not in `start`."""
+    at = 0
+    while start.startswith(LOCAL_HEADER, at) and at + _LOCAL.itemsize < len(start):
+        local = np.frombuffer(start, _LOCAL, 1, at)[0]
+        begin = at + _LOCAL.itemsize
+        at = begin + int(local["name_length"])
+        name = start[begin:at].decode("utf-8", "replace")
+        if not name.endswith("/"):
+            return name
+        at += int(local["extra_length"])
+    return ""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Archive:
     """A zip archive as a place of keys."""
