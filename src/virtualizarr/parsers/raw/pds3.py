@@ -125,7 +125,7 @@ class PDS3Parser(CallableParser):
             images.setdefault(name, group)
         if not images:
             raise UnsupportedFeatureError(
-                f"the PDS3 label points to no image, but to: {', '.join(others)}"
+                f"the PDS3 label points to no image, but to: {', '.join(others) or 'nothing'}"
             )
         attributes = {"not_read": others} if others else {}
         if len(images) == 1:
