@@ -64,6 +64,13 @@ def test_backslashes_are_underscores(path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("group", [r"a\b", "a_b", r"a_b/c\d", "a_b/c_d"])
+def test_a_group_is_found_by_the_name_it_is_shown_under(path: Path, group: str) -> None:
+    with h5py.File(path, "w") as file:
+        file[r"a\b/c\d/x"] = file[r"a\b/x"] = [1, 2]
+    assert parse(path, group=group).arrays["x"].shape == (2,)
+
+
 @pytest.mark.parametrize("kind", ["hard", "soft"])
 def test_cycles_end(path: Path, kind: str) -> None:
     with h5py.File(path, "w") as file:

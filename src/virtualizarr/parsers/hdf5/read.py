@@ -35,6 +35,7 @@ from virtualizarr.parsers.hdf5.layout_datatype import Datatype
 from virtualizarr.parsers.hdf5.read_heap import read_wanted_collections
 from virtualizarr.parsers.hdf5.read_objects import Found, read_found
 from virtualizarr.parsers.hdf5.read_superblock import read_superblock, through_cache_image
+from virtualizarr.parsers.naming import addressable
 from virtualizarr.source.reading import Reading
 
 __all__ = [
@@ -121,9 +122,10 @@ def _descend(superblock: Superblock, group: str) -> Reading[tuple[list[Found], s
         here = passed[address]
         if here.error is not None:
             raise here.error
-        link = here.links.get(todo[0])
+        link = _link_called(todo[0], here.links)
         if isinstance(link, HardLink):
-            path, address = joined(path, todo.pop(0)), link.address
+            path, address = joined(path, link.name), link.address
+            todo = todo[1:]
             trail.append((path, address))
         elif isinstance(link, SoftLink):
             followed += 1
@@ -138,6 +140,13 @@ def _descend(superblock: Superblock, group: str) -> Reading[tuple[list[Found], s
             raise _no_way(group, here, todo[0], link)
     ways = {at for _, at in trail[:-1]}
     return [each for at, each in passed.items() if at in ways], path, address
+
+
+def _link_called(name: str, links: Mapping[str, Link]) -> Link | None:
+    """Return the link of a name, or the one that is shown under it."""
+    if name in links:
+        return links[name]
+    return next((link for given, link in links.items() if addressable(given) == name), None)
 
 
 def _no_way(group: str, here: Found, name: str, link: Link | None) -> VirtualizeError:
