@@ -18,6 +18,7 @@ import virtualizarr
 from virtualizarr.errors import CorruptFileError, UnsupportedFeatureError
 from virtualizarr.parsers.grib import GRIBParser, repeats
 from virtualizarr.parsers.grib.coordinates import gaussian_latitudes
+from virtualizarr.parsers.grib.scan import read_inventory
 from virtualizarr.source.cache import CachingSource
 from virtualizarr.source.memory import BytesSource
 from virtualizarr.source.reading import run
@@ -143,6 +144,15 @@ def test_fields_that_are_there_twice_are_shown_once(monkeypatch: pytest.MonkeyPa
     with pytest.raises(UnsupportedFeatureError, match="two fields"):
         parse(once * 2)
     assert parse(once + once[: len(once) // 4]) == parse(once)
+
+
+def test_what_a_file_lacks_is_not_taken_for_a_repeat() -> None:
+    twice = cube() * 2
+    inventory = run(read_inventory(), BytesSource(twice, URL))
+    run(repeats.without_repeats(inventory), BytesSource(b"", URL))
+    assert len(inventory) == 8
+    run(repeats.without_repeats(inventory), BytesSource(twice, URL))
+    assert len(inventory) == 4
 
 
 def test_types_of_time_increment_are_variables_of_their_own(tmp_path: Path) -> None:

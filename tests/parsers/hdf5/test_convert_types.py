@@ -112,8 +112,9 @@ def test_arrays_in_compounds_are_a_member_an_element(
 @pytest.mark.parametrize(
     "dtype, reason",
     [
-        ([("a", "i4", (5000,))], "5000 elements"),
-        ([("a", "i4", (3000,)), ("b", "i4", (3000,))], "more than 4096 numbers"),
+        ([("a", "i4", (5000,))], "5000 numbers"),
+        ([("a", "i4", (3000,)), ("b", "i4", (3000,))], "6000 numbers"),
+        ([("a", [("b", "i1", (4000,))], (4000,))], "16000000 numbers"),
         ([("a", "i4", (2,)), ("a_1", "i4")], "names of members"),
     ],
 )

@@ -31,11 +31,11 @@ DISCRIMINATORS: tuple[Callable[[Telling], str], ...] = (
     lambda field: field.meaning.band,
     lambda field: field.hours,
     lambda field: f"to_{field.meaning.bottom:g}",
-    lambda field: f"increment_{field.meaning.increment}",
     lambda field: f"process_{field.meaning.process}",
     lambda field: field.meaning.centre,
     lambda field: f"subcentre_{field.meaning.sub_centre}",
     lambda field: f"edition_{field.meaning.edition}",
+    lambda field: f"increment_{field.meaning.increment}",
 )
 """What may tell fields of one cell apart, as a suffix for the variable's name, in this order."""
 

@@ -31,4 +31,11 @@ def without_repeats(inventory: Inventory) -> Reading[None]:
     starts = {row: inventory.offset[row] for row in compared}
     answers = yield [ByteRange(at, at + inventory.length[row]) for row, at in starts.items()]
     held = dict(zip(compared, map(bytes, answers), strict=True))
-    inventory.leave_out({row for row in rows.tolist() if held[row] == held[int(earlier[row])]})
+    inventory.leave_out(
+        {
+            row
+            for row in rows.tolist()
+            # What the file lacks is the same everywhere; it is told of elsewhere.
+            if held[row] == held[int(earlier[row])] and len(held[row]) == inventory.length[row]
+        }
+    )

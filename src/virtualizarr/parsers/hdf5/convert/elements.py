@@ -86,8 +86,7 @@ def element_of(datatype: Datatype) -> Element:
     Bitfields become unsigned integers, enumerations their integers (h5py's FALSE/TRUE bool), opaque
     data raw bytes, pairs of floats named `r` and `i` complex numbers, fixed strings numpy's `S`
     without their padding, arrays in compounds a member for each element, references to objects the
-    objects' paths. Raises UnsupportedFeatureError
-    naming what Zarr cannot hold.
+    objects' paths. Raises UnsupportedFeatureError naming what Zarr cannot hold.
     """
     if isinstance(datatype, Array):
         inner = element_of(datatype.base)

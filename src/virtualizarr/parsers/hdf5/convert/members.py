@@ -12,7 +12,7 @@ from virtualizarr.errors import UnsupportedFeatureError
 from virtualizarr.parsers.hdf5.layout_datatype import Array, Compound, Datatype, Member
 
 MAX_MEMBERS = 4096
-"""Members of a compound, once arrays are spread out: a dtype of more is of no use."""
+"""Numbers in a compound whose arrays are spread out, inner ones too: a dtype of more is no use."""
 
 
 def spread(datatype: Compound) -> Compound:
@@ -20,28 +20,37 @@ def spread(datatype: Compound) -> Compound:
 
     Raises UnsupportedFeatureError where that makes too many, or a name that there is already.
     """
-    if not any(isinstance(member.datatype, Array | Compound) for member in datatype.members):
+    if not _has_arrays(datatype):
         return datatype
-    members: list[Member] = []
-    for given in datatype.members:
-        for member in _elements(given):
-            members.append(member)
-            if len(members) > MAX_MEMBERS:
-                raise UnsupportedFeatureError(
-                    f"compounds of more than {MAX_MEMBERS} numbers, in member {given.name!r}"
-                )
+    count = _count(datatype)
+    if count > MAX_MEMBERS:
+        raise UnsupportedFeatureError(f"compounds with arrays, of {count} numbers in all")
+    members = tuple(each for member in datatype.members for each in _elements(member))
     if len({member.name for member in members}) < len(members):
         raise UnsupportedFeatureError("compounds whose arrays' elements have names of members")
-    return replace(datatype, members=tuple(members))
+    return replace(datatype, members=members)
+
+
+def _has_arrays(datatype: Compound) -> bool:
+    kinds = [member.datatype for member in datatype.members]
+    return any(
+        isinstance(kind, Array) or (isinstance(kind, Compound) and _has_arrays(kind))
+        for kind in kinds
+    )
+
+
+def _count(datatype: Datatype) -> int:
+    """Return how many numbers or texts an element has, which is known before any is made."""
+    if isinstance(datatype, Array):
+        return prod(datatype.shape) * _count(datatype.base)
+    if isinstance(datatype, Compound):
+        return sum(_count(member.datatype) for member in datatype.members)
+    return 1
 
 
 def _elements(member: Member) -> Iterator[Member]:
-    kind: Datatype = member.datatype
+    kind = member.datatype
     if isinstance(kind, Array):
-        if prod(kind.shape) > MAX_MEMBERS:
-            raise UnsupportedFeatureError(
-                f"compounds with a member {member.name!r} of {prod(kind.shape)} elements"
-            )
         for number, index in enumerate(np.ndindex(kind.shape)):
             name = "_".join((member.name, *map(str, index)))
             yield from _elements(Member(name, member.offset + number * kind.base.size, kind.base))
